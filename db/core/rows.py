@@ -1,0 +1,25 @@
+"""Rows are inert values: frozen dataclasses whose fields are, in order, the columns that a query selects."""
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from db.core.transaction import current
+
+Row = TypeVar("Row")
+
+
+def columns(row: type[Any], alias: str = "") -> str:
+    """The select list of a row class, such as `c.id, c.name`."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + field.name for field in fields(row))
+
+
+async def all_rows(row: type[Row], sql: str, *args: object) -> list[Row]:
+    """Every row of the answer, as `row`; the select list must be that of columns(row)."""
+    return [row(*record) for record in await current().fetch(sql, *args)]
+
+
+async def one_row(row: type[Row], sql: str, *args: object) -> Row | None:
+    """The first row of the answer, or None."""
+    record = await current().fetchrow(sql, *args)
+    return None if record is None else row(*record)
