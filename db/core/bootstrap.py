@@ -5,6 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from db.core.connection import Connection
 from db.core.migration import APP, BACKUP, OWNER, SYSTEM
 
 ROLES = (OWNER, APP, SYSTEM, BACKUP)
@@ -39,7 +40,7 @@ async def bootstrap(admin_url: str, passwords: Mapping[str, str], databases: Map
         await _close_public(database_url(admin_url, name))
 
 
-async def _make_role(connection: asyncpg.Connection[asyncpg.Record], role: str, password: str) -> None:
+async def _make_role(connection: Connection, role: str, password: str) -> None:
     if not password.isascii() or not password.replace("-", "").replace("_", "").isalnum():
         raise ValueError(f"the password of {role} may hold ASCII letters, digits, - and _ only")
     exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)

@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 
 import migrations
+from db.core.connection import Connection
 from db.core.migration import Migration, Plain
 
 _log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ async def _migrate_tier(url: str, tier: str, nile: bool) -> list[str]:
         await connection.close()
 
 
-async def _run_pending(connection: asyncpg.Connection[asyncpg.Record], tier: str, nile: bool) -> list[str]:
+async def _run_pending(connection: Connection, tier: str, nile: bool) -> list[str]:
     await connection.execute(_BOOKKEEPING)
     done = await _done(connection, tier)
     ran: list[str] = []
@@ -90,7 +91,7 @@ async def _run_pending(connection: asyncpg.Connection[asyncpg.Record], tier: str
     return ran
 
 
-async def _run_one(connection: asyncpg.Connection[asyncpg.Record], migration: Migration, nile: bool) -> None:
+async def _run_one(connection: Connection, migration: Migration, nile: bool) -> None:
     for statement in migration.statements:
         if nile and isinstance(statement, Plain):
             continue
@@ -101,5 +102,5 @@ async def _run_one(connection: asyncpg.Connection[asyncpg.Record], migration: Mi
             raise MigrationFailed(f"{migration.id}: {error} in: {' '.join(sql.split())[:300]}") from error
 
 
-async def _done(connection: asyncpg.Connection[asyncpg.Record], tier: str) -> set[str]:
+async def _done(connection: Connection, tier: str) -> set[str]:
     return {row["name"] for row in await connection.fetch("SELECT name FROM migration WHERE app_name = $1", tier)}

@@ -9,8 +9,10 @@ import asyncpg
 import orjson
 from piccolo.engine.postgres import PostgresEngine
 
+from db.core.connection import Connection
 
-class PooledConnection(asyncpg.Connection[asyncpg.Record]):
+
+class PooledConnection(Connection):
     """A connection that is given back without a reset: nothing session-scoped is ever set, only SET LOCAL."""
 
     def get_reset_query(self) -> str:
