@@ -23,3 +23,12 @@ async def one_row(row: type[Row], sql: str, *args: object) -> Row | None:
     """The first row of the answer, or None."""
     record = await current().fetchrow(sql, *args)
     return None if record is None else row(*record)
+
+
+async def insert_row(table: str, row: Any) -> None:
+    """Inserts a whole row; its fields are the table's columns. Raises asyncpg.UniqueViolationError as PostgreSQL does."""
+    names = [field.name for field in fields(row)]
+    places = ", ".join(f"${number}" for number in range(1, len(names) + 1))
+    await current().execute(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", *(getattr(row, name) for name in names)
+    )
