@@ -12,7 +12,7 @@ from typing import Final
 
 from app.embedded.accounts import Account, copy_for, unprivileged_account, without_postgres_variables
 from app.embedded.errors import EmbeddedError
-from app.embedded.ports import LOOPBACK, is_free, kept_port
+from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port
 from app.embedded.private_files import FolderLock, kept_password
 from app.embedded.processes import (
     Launch,
@@ -57,8 +57,8 @@ def postgres_programs() -> Path:
 class EmbeddedPostgres:
     """One PostgreSQL cluster under `data_dir`, on 127.0.0.1 only, with SCRAM and a random superuser password (0600).
 
-    `fast=True` trades crash safety for speed: for tests. Without `port` the port of the last start is taken, else 5432,
-    else a free one. Started by root it runs as `postgres` or `nobody`; where that account cannot reach `data_dir` (it lies
+    `fast=True` trades crash safety for speed and takes any free port: for tests. Else, without `port`, the port of the last
+    start is taken, or 5432, or a free one. Started by root it runs as `postgres` or `nobody`; where that account cannot reach `data_dir` (it lies
     below a closed home), the cluster lives in /var/lib/penguinmails/<name>, which `home` tells."""
 
     name = "postgresql"
@@ -130,7 +130,9 @@ class EmbeddedPostgres:
         return kept_password(self._data_dir / "postgres.password")
 
     def _choose_port(self) -> None:
-        if self._wanted_port is None:
+        if self._wanted_port is None and self._fast:
+            self._port = free_port()
+        elif self._wanted_port is None:
             self._port = kept_port(self._data_dir / "postgres.port", usual=self._port or USUAL_PORT)
         elif is_free(self._wanted_port):
             self._port = self._wanted_port

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.embedded.errors import EmbeddedError
-from app.embedded.ports import LOOPBACK, is_free, kept_port
+from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port
 from app.embedded.private_files import FolderLock, kept_password, write_private
 from app.embedded.processes import (
     Launch,
@@ -48,7 +48,8 @@ class EmbeddedRedis:
     """One server under `data_dir/redis`, on 127.0.0.1 only, with a random password (0600), an append-only file that
     survives kill -9, and the policy noeviction: nothing that was queued is ever dropped to make room.
 
-    Without `port` the port of the last start is taken, else 6379, else a free one. `fast=True` keeps nothing on disk."""
+    `fast=True` keeps nothing on disk and takes any free port: for tests. Else, without `port`, the port of the last start
+    is taken, or 6379, or a free one."""
 
     name = "redis"
 
@@ -120,7 +121,9 @@ class EmbeddedRedis:
         return kept_password(self._data_dir / "redis.password")
 
     def _choose_port(self) -> None:
-        if self._wanted_port is None:
+        if self._wanted_port is None and self._fast:
+            self._port = free_port()
+        elif self._wanted_port is None:
             self._port = kept_port(self._data_dir / "redis.port", usual=self._port or USUAL_PORT)
         elif is_free(self._wanted_port):
             self._port = self._wanted_port
