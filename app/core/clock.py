@@ -21,6 +21,10 @@ class Clock:
             return datetime.now(UTC)
         return self._start + timedelta(seconds=(time.time() - self._epoch_at) * self._speed)
 
+    def after(self, real_seconds: float) -> datetime:
+        """What this clock will show in `real_seconds` of real time: for leases, which guard work that takes real time."""
+        return self.now() + timedelta(seconds=real_seconds * (self._speed if self._start is not None else 1.0))
+
     async def sleep(self, seconds: float) -> None:
         """Sleeps `seconds` of this clock's time."""
         await asyncio.sleep(seconds / self._speed if self._start is not None else seconds)

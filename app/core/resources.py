@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 
 from app.core.clock import Clock
+from app.core.hints import Hints
 from app.core.secrets import Cipher
 from app.core.settings import Settings
 
@@ -22,6 +23,10 @@ class Resources:
     cipher: Cipher
     redis: Redis
     ports: Mapping[type[Any], Any] = field(default_factory=dict)
+    hints: Hints = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hints", Hints(self.redis))
 
     def port(self, kind: type[Port]) -> Port:
         """The implementation of a domain's Protocol class. Raises LookupError when wiring chose none."""

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     olap_url: str = Field(description="OLAP tier, as the role penguinmails_app")
     system_url: str | None = Field(None, description="OLTP tier, as penguinmails_system; the relay needs it")
     redis_url: str = Field(description="Redis database of its own, with the policy noeviction")
+    jobs_redis_url: str | None = Field(
+        None, description="Redis database of the job queues; best one of its own; default: the same as redis_url"
+    )
     database_dialect: Literal["postgresql", "nile"] = "postgresql"
     statement_cache: bool = Field(
         True, description="false behind a transaction-pooling proxy without prepared statements"
@@ -62,6 +65,10 @@ class Settings(BaseSettings):
     job_window: int | None = Field(
         None, ge=1, description="dispatched and unclaimed jobs per queue; default 2 x threads"
     )
+    job_lease_seconds: float = Field(
+        30.0, ge=1, description="how long after a worker's death its jobs run again; kept alive while they run"
+    )
+    drain_seconds: float = Field(25.0, ge=0, description="how long running jobs may finish after SIGTERM")
     upload_limit_bytes: int = Field(256 * 1024 * 1024, ge=1)
     sign_in_attempts_per_minute: int = Field(10, ge=1, description="per address, and per account and network")
     graphql_points_per_second: int = Field(2_000, ge=1)

@@ -1,6 +1,7 @@
 """Declares what a use case needs. The registry is printed into the schema and listed by a house test."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -11,6 +12,7 @@ from app.core.permissions import Permission
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 UseCase = Callable[Concatenate[Caller, Params], Awaitable[Result]]
+Watch = Callable[Concatenate[Caller, Params], AsyncGenerator[Result, None]]
 
 
 def requires(
@@ -25,17 +27,41 @@ def requires(
     def declare(use_case: UseCase[Params, Result]) -> UseCase[Params, Result]:
         @wraps(use_case)
         async def checked(caller: Caller, /, *args: Params.args, **named: Params.kwargs) -> Result:
-            if permission is not None:
-                if caller.kind is CallerKind.ANONYMOUS:
-                    raise Unauthenticated
-                if not caller.may(permission):
-                    raise Forbidden(permission)
+            _check(caller, permission)
             return await use_case(caller, *args, **named)
 
         checked.permission = permission  # type: ignore[attr-defined]
         return checked
 
     return declare
+
+
+def watches(permission: Permission) -> Callable[[Watch[Params, Result]], Watch[Params, Result]]:
+    """As `requires`, for a use case that is an async generator: checked when it is first asked for a value."""
+
+    def declare(watch: Watch[Params, Result]) -> Watch[Params, Result]:
+        @wraps(watch)
+        async def checked(
+            caller: Caller, /, *args: Params.args, **named: Params.kwargs
+        ) -> AsyncGenerator[Result, None]:
+            _check(caller, permission)
+            async with aclosing(watch(caller, *args, **named)) as values:
+                async for value in values:
+                    yield value
+
+        checked.permission = permission  # type: ignore[attr-defined]
+        return checked
+
+    return declare
+
+
+def _check(caller: Caller, permission: Permission | None) -> None:
+    if permission is None:
+        return
+    if caller.kind is CallerKind.ANONYMOUS:
+        raise Unauthenticated
+    if not caller.may(permission):
+        raise Forbidden(permission)
 
 
 def permission_of(use_case: Callable[..., Any]) -> Permission | None:
