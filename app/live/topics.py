@@ -15,3 +15,108 @@ class LiveEvent:
     workspace_id: UUID | None
     object_id: UUID
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxStatusChanged(LiveEvent):
+    """A mailbox was connected, tested, paused, resumed, slowed down, changed or disconnected; `reason` says why."""
+
+    topic: ClassVar[str] = "mailbox.status_changed"
+    object_type: ClassVar[str] = "Mailbox"
+
+    state: str
+    paused: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStatusChanged(LiveEvent):
+    """A campaign was launched, paused, resumed, completed, cancelled, archived or changed."""
+
+    topic: ClassVar[str] = "campaign.status_changed"
+    object_type: ClassVar[str] = "Campaign"
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignProgressed(LiveEvent):
+    """A batch of the campaign moved: contacts were enrolled, messages planned, taken back or cancelled."""
+
+    topic: ClassVar[str] = "campaign.progressed"
+    object_type: ClassVar[str] = "Campaign"
+
+    what: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEvent(LiveEvent):
+    """What the events of one message say: its state after the fact, its mailbox, its recipient, the server's words."""
+
+    topic: ClassVar[str] = "message.changed"
+    object_type: ClassVar[str] = "Message"
+
+    campaign_id: UUID
+    mailbox_id: UUID | None
+    recipient: str
+    state: str
+    reason: str | None
+    reply: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(MessageEvent):
+    topic: ClassVar[str] = "message.sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeferred(MessageEvent):
+    topic: ClassVar[str] = "message.deferred"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageBounced(MessageEvent):
+    topic: ClassVar[str] = "message.bounced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFailed(MessageEvent):
+    topic: ClassVar[str] = "message.failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageInDoubt(MessageEvent):
+    topic: ClassVar[str] = "message.in_doubt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageQueued(MessageEvent):
+    """It was put back before anything could be taken, or a person found that it was not sent."""
+
+    topic: ClassVar[str] = "message.queued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCancelled(MessageEvent):
+    topic: ClassVar[str] = "message.cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSuppressed(LiveEvent):
+    """An address will not be written to again, by anybody in the tenant."""
+
+    topic: ClassVar[str] = "contact.suppressed"
+    object_type: ClassVar[str] = "Suppression"
+
+    email: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactUnsuppressed(LiveEvent):
+    topic: ClassVar[str] = "contact.unsuppressed"
+    object_type: ClassVar[str] = "Suppression"
+
+    email: str
+    note: str
