@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(25.0, ge=0, description="how long running jobs may finish after SIGTERM")
     upload_limit_bytes: int = Field(256 * 1024 * 1024, ge=1)
     sign_in_attempts_per_minute: int = Field(10, ge=1, description="per address, and per account and network")
+    verify_addresses: bool = Field(
+        True, description="false lets people in before they prove their address, and signUp answers with a session"
+    )
+    even_answer_seconds: float = Field(
+        0.4, ge=0, le=10, description="least time of answers that must not tell whether an account exists"
+    )
     graphql_points_per_second: int = Field(2_000, ge=1)
     graphql_bucket_points: int = Field(20_000, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

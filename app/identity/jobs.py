@@ -1,0 +1,44 @@
+"""Identity's jobs: mails. They carry ids only; links are made when the mail is sent, so that no secret lies in a queue."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.jobs.job import Job, Priority, job
+
+QUEUE = "system_mail"
+
+
+@job("user.send_verification", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)
+@dataclass(frozen=True, slots=True)
+class SendVerification(Job):
+    """The link that proves that the address is the person's own."""
+
+    user_id: UUID
+
+
+@job("user.send_account_exists", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)
+@dataclass(frozen=True, slots=True)
+class SendAccountExists(Job):
+    """Told by mail, and only by mail: someone signed up with an address that has an account."""
+
+    user_id: UUID
+
+
+@job("user.send_password_reset", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)
+@dataclass(frozen=True, slots=True)
+class SendPasswordReset(Job):
+    user_id: UUID
+
+
+@job("user.send_password_changed", queue=QUEUE, priority=Priority.NORMAL, attempts=8, timeout_seconds=60)
+@dataclass(frozen=True, slots=True)
+class SendPasswordChanged(Job):
+    """So that nobody's password changes behind their back."""
+
+    user_id: UUID
+
+
+@job("invitation.send", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)
+@dataclass(frozen=True, slots=True)
+class SendInvitation(Job):
+    invitation_id: UUID
