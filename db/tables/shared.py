@@ -12,4 +12,4 @@ SHARED_TABLES: dict[str, dict[str, str]] = {
 }
 
 # Indexes that may start with another column than tenant_id: only the platform's own loops read by them.
-LOOP_INDEXES = frozenset({"jobs_due_fair", "jobs_in_flight", "live_events_unnumbered"})
+LOOP_INDEXES = frozenset({"jobs_due", "jobs_due_fair", "jobs_in_flight", "live_events_unnumbered"})

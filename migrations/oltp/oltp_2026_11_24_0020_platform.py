@@ -18,7 +18,7 @@ MIGRATION = sql_migration(
           kind varchar(80) NOT NULL,
           payload jsonb NOT NULL,
           state varchar(20) NOT NULL
-            CHECK (state IN ('queued', 'dispatched', 'running', 'completed', 'retry_scheduled', 'failed', 'dead')),
+            CHECK (state IN ('queued', 'dispatched', 'running', 'completed', 'retry_scheduled', 'dead')),
           due_at timestamptz,
           dispatched_at timestamptz,
           lease_until timestamptz,
@@ -36,10 +36,12 @@ MIGRATION = sql_migration(
           CHECK ((due_at IS NOT NULL) = (state IN ('queued', 'retry_scheduled')))
         )
         """,
+        f"CREATE INDEX jobs_due ON jobs (queue, due_at, tenant_id) WHERE {_WAITING}",
         f"CREATE INDEX jobs_due_fair ON jobs (queue, tenant_id, priority, due_at, id) WHERE {_WAITING}",
         "CREATE INDEX jobs_in_flight ON jobs (queue, state, lease_until) WHERE state IN ('dispatched', 'running')",
         f"CREATE UNIQUE INDEX jobs_dedupe ON jobs (tenant_id, dedupe_key) WHERE dedupe_key IS NOT NULL AND {_WAITING}",
-        "CREATE INDEX jobs_finished ON jobs (tenant_id, state, finished_at) WHERE finished_at IS NOT NULL",
+        "CREATE INDEX jobs_finished ON jobs (tenant_id, finished_at) WHERE finished_at IS NOT NULL",
+        "CREATE INDEX jobs_dead ON jobs (tenant_id, queue, id) WHERE state = 'dead'",
         *wall("jobs"),
         Plain("CREATE POLICY loops_read ON jobs FOR SELECT TO penguinmails_system USING (true)"),
         Plain(

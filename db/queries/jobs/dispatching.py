@@ -1,0 +1,178 @@
+"""Which waiting jobs go out next: due, by priority, in turns between tenants. Run as the system role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from db.core.rows import all_rows
+from db.core.transaction import current
+
+_WAITING = "state IN ('queued', 'retry_scheduled')"
+
+_EVERY_TENANT = f"""
+  (SELECT tenant_id FROM jobs WHERE queue = $1 AND {_WAITING} ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT j.tenant_id FROM jobs j WHERE j.queue = $1 AND j.{_WAITING} AND j.tenant_id > w.tenant_id
+          ORDER BY j.tenant_id LIMIT 1)
+  FROM waiting w WHERE w.tenant_id IS NOT NULL
+"""
+_NAMED_TENANTS = "SELECT unnest($5::uuid[]) AS tenant_id"
+
+
+def _pick(tenants: str) -> str:
+    """A loose index scan over the tenants that wait, then the first few of each per priority, then their turns.
+
+    A tenant's turn starts behind what it has out already, and ends at its share of the window. How many rows are looked
+    at per tenant shrinks as tenants grow in number, so that a pick costs about the same for one tenant and for a thousand.
+    """
+    return f"""
+    WITH RECURSIVE waiting AS ({tenants}),
+    held AS MATERIALIZED (
+      SELECT tenant_id, count(*) AS n FROM jobs WHERE queue = $1 AND state = 'dispatched' GROUP BY tenant_id),
+    ranked AS (
+      SELECT j.tenant_id, j.id, j.priority, j.due_at,
+        row_number() OVER (PARTITION BY j.tenant_id ORDER BY j.priority, j.due_at) + coalesce(h.n, 0) AS turn
+      FROM waiting w
+      CROSS JOIN generate_series(0, 3) AS p (priority)
+      CROSS JOIN LATERAL (
+        SELECT tenant_id, id, priority, due_at FROM jobs
+        WHERE queue = $1 AND {_WAITING} AND tenant_id = w.tenant_id AND priority = p.priority AND due_at <= $4
+        ORDER BY due_at
+        LIMIT (SELECT greatest(1, least($3::bigint, ceil(2.0 * $2 / greatest(1, count(*)))::bigint)) FROM waiting)) j
+      LEFT JOIN held h ON h.tenant_id = j.tenant_id
+      WHERE w.tenant_id IS NOT NULL),
+    picked AS (
+      SELECT tenant_id, id, turn FROM ranked WHERE turn <= $3 ORDER BY priority, turn, due_at LIMIT $2),
+    locked AS (
+      SELECT j.tenant_id, j.id FROM jobs j JOIN picked USING (tenant_id, id)
+      WHERE j.{_WAITING} FOR UPDATE OF j SKIP LOCKED)
+    UPDATE jobs j SET state = 'dispatched', due_at = NULL, dispatched_at = $4
+    FROM locked l JOIN picked k USING (tenant_id, id)
+    WHERE j.tenant_id = l.tenant_id AND j.id = l.id
+    RETURNING j.tenant_id, j.id, j.priority, k.turn
+    """
+
+
+_PICK_OF_EVERY = _pick(_EVERY_TENANT)
+_PICK_OF_NAMED = _pick(_NAMED_TENANTS)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchedJob:
+    """`turn`: its place among its tenant's jobs in the window; at the share, the tenant may have more waiting."""
+
+    tenant_id: UUID
+    id: UUID
+    priority: int
+    turn: int
+
+
+async def dispatched_count(queue: str) -> int:
+    """How many jobs of the queue are out and not yet claimed."""
+    count: int = await current().fetchval("SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'dispatched'", queue)
+    return count
+
+
+async def tenants_due(queue: str, now: datetime, *, at_most: int) -> list[UUID] | None:
+    """The tenants with due jobs, or None when at least `at_most` jobs are due, so that the list would be incomplete."""
+    rows = await current().fetch(
+        f"SELECT tenant_id FROM jobs WHERE queue = $1 AND {_WAITING} AND due_at <= $2 ORDER BY due_at LIMIT $3",
+        queue,
+        now,
+        at_most,
+    )
+    return None if len(rows) >= at_most else list({row["tenant_id"] for row in rows})
+
+
+async def dispatch_due(
+    queue: str, *, room: int, share: int, now: datetime, tenants: Sequence[UUID] | None = None
+) -> list[DispatchedJob]:
+    """Moves at most `room` due jobs to dispatched, at most `share` of one tenant counting what it has out; of the named
+    tenants, or of all. In the order in which they shall run."""
+    named = () if tenants is None else (list(tenants),)
+    sql = _PICK_OF_EVERY if tenants is None else _PICK_OF_NAMED
+    rows = await all_rows(DispatchedJob, sql, queue, room, share, now, *named)
+    return sorted(rows, key=lambda row: (row.priority, row.turn))
+
+
+@dataclass(frozen=True, slots=True)
+class UnclaimedJob:
+    tenant_id: UUID
+    id: UUID
+    queue: str
+    priority: int
+    dispatched_at: datetime
+
+
+async def unclaimed_since(before: datetime, *, limit: int) -> list[UnclaimedJob]:
+    """Jobs that were dispatched before the moment and that no worker has claimed."""
+    return await all_rows(
+        UnclaimedJob,
+        """
+        SELECT tenant_id, id, queue, priority, dispatched_at FROM jobs
+        WHERE state = 'dispatched' AND dispatched_at < $1 ORDER BY dispatched_at LIMIT $2
+        """,
+        before,
+        limit,
+    )
+
+
+async def dispatch_again(jobs: Sequence[UnclaimedJob], now: datetime) -> list[UnclaimedJob]:
+    """Renews the moment of dispatch of those that are still unclaimed and returns them."""
+    rows = await current().fetch(
+        """
+        UPDATE jobs j SET dispatched_at = $3
+        FROM unnest($1::uuid[], $2::uuid[]) AS stale (tenant_id, id)
+        WHERE j.tenant_id = stale.tenant_id AND j.id = stale.id AND j.state = 'dispatched'
+        RETURNING j.id
+        """,
+        [job.tenant_id for job in jobs],
+        [job.id for job in jobs],
+        now,
+    )
+    still = {row["id"] for row in rows}
+    return [job for job in jobs if job.id in still]
+
+
+async def reschedule_lost(now: datetime, *, limit: int) -> int:
+    """Running jobs whose lease has ended wait again, due at once. The claim counts attempts and ends them."""
+    status = await current().execute(
+        """
+        UPDATE jobs j SET state = 'retry_scheduled', due_at = $1, lease_until = NULL, dispatched_at = NULL
+        FROM (SELECT tenant_id, id FROM jobs WHERE state = 'running' AND lease_until < $1
+              LIMIT $2 FOR UPDATE SKIP LOCKED) AS lost
+        WHERE j.tenant_id = lost.tenant_id AND j.id = lost.id AND j.state = 'running'
+        """,
+        now,
+        limit,
+    )
+    return int(status.rpartition(" ")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    queue: str
+    state: str
+    jobs: int
+
+
+async def queue_loads() -> list[QueueLoad]:
+    """Open jobs by queue and state, over all tenants, for the operator's metrics. Waiting ones are counted to 10,000."""
+    return await all_rows(
+        QueueLoad,
+        f"""
+        SELECT queue, state, count(*) FROM (
+          (SELECT queue, state FROM jobs WHERE {_WAITING} LIMIT 10000)
+          UNION ALL (SELECT queue, state FROM jobs WHERE state IN ('dispatched', 'running') LIMIT 10000)
+        ) AS open GROUP BY queue, state ORDER BY queue, state
+        """,
+    )
+
+
+async def oldest_due_at(now: datetime) -> datetime | None:
+    """Since when the most delayed job of any queue has been due."""
+    oldest: datetime | None = await current().fetchval(
+        f"SELECT min(due_at) FROM jobs WHERE {_WAITING} AND due_at <= $1", now
+    )
+    return oldest
