@@ -130,14 +130,16 @@ class EmbeddedPostgres:
         return kept_password(self._data_dir / "postgres.password")
 
     def _choose_port(self) -> None:
-        if self._wanted_port is None and self._fast:
+        """Once per object: whoever was told the URL must find a server that was started again there."""
+        wanted = self._port or self._wanted_port
+        if wanted is not None and not is_free(wanted):
+            raise EmbeddedError(f"Port {wanted} on {LOOPBACK} is taken; name another for PostgreSQL.")
+        if wanted is not None:
+            self._port = wanted
+        elif self._fast:
             self._port = free_port()
-        elif self._wanted_port is None:
-            self._port = kept_port(self._data_dir / "postgres.port", usual=self._port or USUAL_PORT)
-        elif is_free(self._wanted_port):
-            self._port = self._wanted_port
         else:
-            raise EmbeddedError(f"Port {self._wanted_port} on {LOOPBACK} is taken; name another for PostgreSQL.")
+            self._port = kept_port(self._data_dir / "postgres.port", usual=USUAL_PORT)
 
     def _prepare_home(self) -> Path:
         account = self._account

@@ -121,14 +121,16 @@ class EmbeddedRedis:
         return kept_password(self._data_dir / "redis.password")
 
     def _choose_port(self) -> None:
-        if self._wanted_port is None and self._fast:
+        """Once per object: whoever was told the URL must find a server that was started again there."""
+        wanted = self._port or self._wanted_port
+        if wanted is not None and not is_free(wanted):
+            raise EmbeddedError(f"Port {wanted} on {LOOPBACK} is taken; name another for Redis.")
+        if wanted is not None:
+            self._port = wanted
+        elif self._fast:
             self._port = free_port()
-        elif self._wanted_port is None:
-            self._port = kept_port(self._data_dir / "redis.port", usual=self._port or USUAL_PORT)
-        elif is_free(self._wanted_port):
-            self._port = self._wanted_port
         else:
-            raise EmbeddedError(f"Port {self._wanted_port} on {LOOPBACK} is taken; name another for Redis.")
+            self._port = kept_port(self._data_dir / "redis.port", usual=USUAL_PORT)
 
     def _configuration(self) -> str:
         """In a file, so that the password is not on the command line, where every account could read it."""
