@@ -2,17 +2,11 @@
 
 from datetime import datetime
 
-import structlog
-from redis.exceptions import RedisError
-
 from app.core.caller import Caller
 from app.core.ids import new_id
 from app.jobs.job import Job, spec_of, to_payload
 from db.core.transaction import current
 from db.queries.jobs import outbox
-
-HINT_CHANNEL = "penguinmails:hints"
-_log = structlog.get_logger(__name__)
 
 
 async def enqueue(caller: Caller, job: Job, *, due_at: datetime | None = None, dedupe_key: str | None = None) -> None:
@@ -36,16 +30,14 @@ async def enqueue(caller: Caller, job: Job, *, due_at: datetime | None = None, d
         created_at=now,
     )
     if due_at is None or due_at <= now:
-        _hint_after_commit(caller, spec.queue)
+        hint_after_commit(caller, spec.queue)
 
 
-def _hint_after_commit(caller: Caller, queue: str) -> None:
-    tenant_id = current().tenant_id
+def hint_after_commit(caller: Caller, queue: str) -> None:
+    """Tells the relay, once this transaction is committed, that the tenant has something due in the queue."""
+    hint = f"{queue} {current().tenant_id}"
 
-    async def hint() -> None:
-        try:
-            await caller.resources.redis.publish(HINT_CHANNEL, f"{queue} {tenant_id}")
-        except (RedisError, OSError) as error:
-            _log.warning("hint_not_published", queue=queue, error=str(error))
+    async def give() -> None:
+        caller.resources.hints.give(hint)
 
-    current().after_commit(hint)
+    current().after_commit(give)
