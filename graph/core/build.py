@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import get_object_definition
+from strawberry.types.base import StrawberryObjectDefinition
 
 from graph.core.conventions import check_conventions
 from graph.core.mutation import is_anonymous
@@ -52,7 +53,7 @@ def build_schema(*, query: type, mutation: type | None = None, subscription: typ
 
 def _origins(schema: PublicSchema) -> list[type[Any]]:
     definitions = (each.definition for each in schema.schema_converter.type_map.values())
-    return [each.origin for each in definitions if isinstance(getattr(each, "origin", None), type)]
+    return [each.origin for each in definitions if isinstance(each, StrawberryObjectDefinition)]
 
 
 def _sign_in_operations(schema: PublicSchema, mutation: type | None) -> frozenset[str]:

@@ -20,14 +20,14 @@ After = Annotated[
 
 T = TypeVar("T")
 Row = TypeVar("Row")
-RowOut = TypeVar("RowOut", covariant=True)
+Row_co = TypeVar("Row_co", covariant=True)
 
 
-class PageOf(Protocol[RowOut]):
+class PageOf(Protocol[Row_co]):
     """What a list query returns (db.core.paging.Page has this shape)."""
 
     @property
-    def items(self) -> Sequence[RowOut]: ...
+    def items(self) -> Sequence[Row_co]: ...
     @property
     def has_next(self) -> bool: ...
 

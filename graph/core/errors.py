@@ -13,6 +13,8 @@ from graph.core.enums import describe_enum
 
 log = structlog.get_logger(__name__)
 
+_LONGEST_MESSAGE = 400
+
 
 class TopLevelCode(StrEnum):
     """All values that `extensions.code` of a top-level error can have."""
@@ -83,6 +85,11 @@ def present(errors: Iterable[GraphQLError], request_id: str) -> list[dict[str, A
     return [_present(error, request_id) for error in errors]
 
 
+def shortened(message: str) -> str:
+    """Messages quote what was sent, however long it was."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
+
+
 def refusal(error: RequestError) -> dict[str, Any]:
     """A request error that was raised before there was an operation."""
     return {"message": error.message, "extensions": _extensions(error)}
@@ -120,7 +127,7 @@ def _worded(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if isinstance(cause, TooComplex):
         return {"message": cause.message, "extensions": {"code": TopLevelCode.QUERY_TOO_COMPLEX.value}}
     if isinstance(cause, GraphQLError) and (error.path is None or cause.nodes):
-        return bad_input(cause.message)
+        return bad_input(shortened(cause.message))
     return internal(cause, request_id, path=error.path)
 
 

@@ -47,7 +47,7 @@ def mutation(
         payload = _payload_of(resolver)
 
         @wraps(resolver)
-        async def resolve(self: Any, info: Any, input: Any) -> Any:  # noqa: A002
+        async def resolve(self: Any, info: Any, input: Any) -> Any:
             try:
                 if getattr(input, "idempotency_key", None) is None:
                     return await resolver(self, info, input)

@@ -64,13 +64,15 @@ def loaders_of(info: strawberry.Info[Any, Any]) -> Mapping[str, LoadNodes]:
 class NodeQueries:
     """`node` and `nodes`, for the root Query."""
 
-    @strawberry.field(description="The object with this global id, or null. Needs a signed-in caller.")
+    @strawberry.field(  # type: ignore[untyped-decorator]
+        description="The object with this global id, or null. Needs a signed-in caller."
+    )
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
     ) -> Node | None:
         return (await load_nodes(loaders_of(info), info.context, [id]))[0]
 
-    @strawberry.field(
+    @strawberry.field(  # type: ignore[untyped-decorator]
         description="The objects with these global ids, in order, null where there is none. Needs a signed-in caller."
     )
     async def nodes(

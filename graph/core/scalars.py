@@ -91,20 +91,19 @@ def is_fit_text(text: str) -> bool:
     )
 
 
-def unfit_text(value: object, path: str = "") -> str | None:
-    """The path of the first text in a JSON value that holds NUL or a lone surrogate, names included; else None."""
-    if isinstance(value, str):
-        return None if is_fit_text(value) else path
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if not is_fit_text(name):
+def unfit_text(value: object) -> str | None:
+    """The path of a text in a JSON value that holds NUL or a lone surrogate, names included; None when all are fit."""
+    waiting: list[tuple[str, object]] = [("", value)]
+    while waiting:
+        path, each = waiting.pop()
+        if isinstance(each, str):
+            if not is_fit_text(each):
                 return path
-            found = unfit_text(inner, f"{path}.{name}" if path else name)
-            if found is not None:
-                return found
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            found = unfit_text(inner, f"{path}.{index}")
-            if found is not None:
-                return found
+        elif isinstance(each, dict):
+            for name, inner in each.items():
+                if not is_fit_text(name):
+                    return path
+                waiting.append((f"{path}.{name}" if path else name, inner))
+        elif isinstance(each, list):
+            waiting.extend((f"{path}.{index}", inner) for index, inner in enumerate(each))
     return None
