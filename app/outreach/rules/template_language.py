@@ -19,7 +19,7 @@ from liquid.undefined import FalsyStrictUndefined
 from liquid.utils import ReadOnlyChainMap
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _listed(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
@@ -35,10 +35,10 @@ MOST_VARIABLES = 100
 MOST_JOINTS = 20
 LOOKUP_COST = 20
 
-TAGS = frozenset(_words("if unless case for break continue capture assign comment #"))
-INNER_TAGS = frozenset(_words("elsif else endif endunless when endcase endfor endcapture endcomment"))
+TAGS = frozenset(_listed("if unless case for break continue capture assign comment #"))
+INNER_TAGS = frozenset(_listed("elsif else endif endunless when endcase endfor endcapture endcomment"))
 FILTERS = frozenset(
-    _words(
+    _listed(
         "append capitalize default downcase escape first join last lstrip newline_to_br prepend remove remove_first replace "
         "replace_first rstrip size slice split squish strip strip_newlines truncate truncatewords upcase url_encode"
     )
