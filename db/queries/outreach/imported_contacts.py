@@ -1,0 +1,90 @@
+"""The import's bulk statements: thousands of contacts at once, as arrays. COPY into walled tables is refused by PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from db.core.transaction import current
+
+
+class ImportedContact(NamedTuple):
+    """One contact as it comes from a file."""
+
+    id: UUID
+    email: str
+    email_key: str
+    first_name: str
+    last_name: str
+    company: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContact:
+    """A contact that is there already, and the import that last wrote it."""
+
+    id: UUID
+    import_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Where imported contacts go."""
+
+    id: UUID
+    workspace_id: UUID
+    at: datetime
+
+
+async def known_contacts(workspace_id: UUID, keys: Sequence[str], *, lock: bool) -> dict[str, KnownContact]:
+    """By key. Locks them in the order of their keys, so that imports at the same time cannot deadlock."""
+    rows = await current().fetch(
+        "SELECT email_key, id, import_id FROM contacts WHERE tenant_id = $1 AND workspace_id = $2 "
+        f"AND email_key = ANY ($3::text[]) {'ORDER BY email_key FOR UPDATE' if lock else ''}",
+        current().tenant_id,
+        workspace_id,
+        list(keys),
+    )
+    return {row["email_key"]: KnownContact(row["id"], row["import_id"]) for row in rows}
+
+
+async def insert_imported(target: Import, contacts: Sequence[ImportedContact]) -> set[str]:
+    """Keys of those inserted; a key that another transaction took in the meantime is left out."""
+    rows = await current().fetch(
+        "INSERT INTO contacts (tenant_id, id, workspace_id, email, email_key, first_name, last_name, company, fields, "
+        "status, import_id, version, created_at, updated_at) "
+        "SELECT $1, n.id, $2, n.email, n.email_key, n.first_name, n.last_name, n.company, n.fields, 'active', $3, 1, $4, $4 "
+        "FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[]) "
+        "AS n (id, email, email_key, first_name, last_name, company, fields) "
+        "ON CONFLICT (tenant_id, workspace_id, email_key) DO NOTHING RETURNING email_key",
+        current().tenant_id,
+        target.workspace_id,
+        target.id,
+        target.at,
+        *_arrays(sorted(contacts, key=lambda contact: contact.email_key)),
+    )
+    return {row["email_key"] for row in rows}
+
+
+async def update_imported(target: Import, contacts: Sequence[ImportedContact]) -> None:
+    """Fills in what the file has: blank values change nothing, custom fields are merged. `id` names the known contact."""
+    await current().execute(
+        "UPDATE contacts c SET first_name = COALESCE(NULLIF(n.first_name, ''), c.first_name), "
+        "last_name = COALESCE(NULLIF(n.last_name, ''), c.last_name), "
+        "company = COALESCE(NULLIF(n.company, ''), c.company), fields = c.fields || n.fields, "
+        "import_id = $3, version = c.version + 1, updated_at = $4 "
+        "FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[]) "
+        "AS n (id, email, email_key, first_name, last_name, company, fields) "
+        "WHERE c.tenant_id = $1 AND c.workspace_id = $2 AND c.id = n.id",
+        current().tenant_id,
+        target.workspace_id,
+        target.id,
+        target.at,
+        *_arrays(contacts),
+    )
+
+
+def _arrays(contacts: Sequence[ImportedContact]) -> list[list[object]]:
+    return [list(column) for column in zip(*contacts, strict=True)]
