@@ -7,13 +7,17 @@ from uuid import UUID
 from app.core.caller import Caller
 from app.core.ids import new_id
 from app.live.topics import LiveEvent
+from db.core.transaction import current
 from db.queries.live import recording
 
+LIVE_HINT = "live"
 _ENVELOPE = {field.name for field in fields(LiveEvent)}
 
 
 async def record(caller: Caller, *events: LiveEvent) -> None:
     """Writes the events, in order, into the caller's open transaction. The relay gives them their positions."""
+    if not events:
+        return
     await recording.insert_events(
         [
             (
@@ -29,6 +33,11 @@ async def record(caller: Caller, *events: LiveEvent) -> None:
         ],
         caller.now(),
     )
+
+    async def give_hint() -> None:
+        caller.resources.hints.give(LIVE_HINT)
+
+    current().after_commit(give_hint)
 
 
 def payload_of(event: LiveEvent) -> dict[str, Any]:

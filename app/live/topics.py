@@ -120,3 +120,74 @@ class ContactUnsuppressed(LiveEvent):
 
     email: str
     note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantSettingsChanged(LiveEvent):
+    """Postal address, time zone, name or sending defaults of the tenant."""
+
+    topic: ClassVar[str] = "tenant.settings_changed"
+    object_type: ClassVar[str] = "TenantSettings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceEvent(LiveEvent):
+    """What the events of a workspace say."""
+
+    topic: ClassVar[str] = "workspace.changed"
+    object_type: ClassVar[str] = "Workspace"
+
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceCreated(WorkspaceEvent):
+    topic: ClassVar[str] = "workspace.created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceUpdated(WorkspaceEvent):
+    topic: ClassVar[str] = "workspace.updated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceArchived(WorkspaceEvent):
+    topic: ClassVar[str] = "workspace.archived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberEvent(LiveEvent):
+    """What the events of a member say; no address, since every member may watch the tenant's events."""
+
+    topic: ClassVar[str] = "member.changed"
+    object_type: ClassVar[str] = "Member"
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberJoined(MemberEvent):
+    topic: ClassVar[str] = "member.joined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberChanged(MemberEvent):
+    """The role in the tenant or in a workspace."""
+
+    topic: ClassVar[str] = "member.changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRemoved(MemberEvent):
+    topic: ClassVar[str] = "member.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationChanged(LiveEvent):
+    """An invitation was made, accepted or revoked: its `state` after the fact."""
+
+    topic: ClassVar[str] = "invitation.changed"
+    object_type: ClassVar[str] = "Invitation"
+
+    state: str
