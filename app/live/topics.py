@@ -191,3 +191,49 @@ class InvitationChanged(LiveEvent):
     object_type: ClassVar[str] = "Invitation"
 
     state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactChanged(LiveEvent):
+    """A contact was created, updated or deleted by hand. Imports tell of themselves instead."""
+
+    topic: ClassVar[str] = "contact.changed"
+    object_type: ClassVar[str] = "Contact"
+
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactListChanged(LiveEvent):
+    """A list was created, renamed, deleted, or its members changed."""
+
+    topic: ClassVar[str] = "contact_list.changed"
+    object_type: ClassVar[str] = "ContactList"
+
+    change: str
+    contact_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactImportProgressed(LiveEvent):
+    """An import was queued, went on by a batch, or ended; its counts after the fact."""
+
+    topic: ClassVar[str] = "contact_import.progressed"
+    object_type: ClassVar[str] = "ContactImport"
+
+    state: str
+    rows_read: int
+    rows_imported: int
+    rows_duplicate: int
+    rows_rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateChanged(LiveEvent):
+    """A template was created, updated or deleted; `template_version` counts its versions."""
+
+    topic: ClassVar[str] = "template.changed"
+    object_type: ClassVar[str] = "Template"
+
+    change: str
+    template_version: int
