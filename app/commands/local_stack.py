@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -86,12 +87,16 @@ class LocalStack:
         return {PREFIX + name: value for name, value in (chosen | LOCAL_LIMITS).items()}
 
     @property
-    def sandbox_folder(self) -> os.PathLike[str]:
-        return self._folder.path / "sandbox"
+    def sandbox_ca_file(self) -> Path:
+        return self._folder.path / "sandbox" / "certificates" / "ca.pem"
 
     @property
-    def sandbox_ca_file(self) -> os.PathLike[str]:
-        return self._folder.path / "sandbox" / "ca.pem"
+    def sandbox_livez(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.sandbox_http}/livez"
+
+    @property
+    def readyz(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.api}/readyz"
 
     def start_servers(self) -> None:
         """PostgreSQL (with roles and databases) and Redis, each only where no setting names a real one.
@@ -124,7 +129,9 @@ class LocalStack:
     def migrate(self) -> None:
         """Every tier whose owner is known; a real server's tiers without one are expected to be migrated already."""
         owners = {tier: self.variables.get(f"{PREFIX}{tier.upper()}_OWNER_URL") for tier in TIERS}
-        asyncio.run(migrate({tier: url for tier, url in owners.items() if url}))
+        ran = asyncio.run(migrate({tier: url for tier, url in owners.items() if url}))
+        for tier, ids in ran.items():
+            self._supervisor.say("up", f"{tier}: {f'{len(ids)} migrations' if ids else 'up to date'}")
 
     def process_environment(self) -> dict[str, str]:
         """What our processes get: everything but what is for operators only."""
@@ -154,7 +161,7 @@ class LocalStack:
             "graphql": f"http://{at}/graphql",
             "graphqlWs": f"ws://{at}/graphql",
             "graphqlStream": f"http://{at}/graphql/stream",
-            "readyz": f"http://{at}/readyz",
+            "readyz": self.readyz,
             "metrics": f"http://{at}/metrics",
             **{tier: self.variables[f"{PREFIX}{tier.upper()}_URL"] for tier in TIERS},
             "redis": self.variables[f"{PREFIX}REDIS_URL"],

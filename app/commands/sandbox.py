@@ -25,5 +25,7 @@ def sandbox(
     configure_logging(settings.log_level)
     folder = DataFolder(data)
     folder.make()
+    received = folder.path / "sandbox"
+    received.mkdir(exist_ok=True, mode=0o700)
     clock = Clock(settings.clock_start, speed=settings.clock_speed, epoch_at=settings.clock_epoch_at)
-    run_sandbox(folder.path / "sandbox", smtp_port=smtp_port, smtps_port=smtps_port, http_port=http_port, clock=clock)
+    run_sandbox(received, smtp_port=smtp_port, smtps_port=smtps_port, http_port=http_port, clock=clock)

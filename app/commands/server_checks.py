@@ -47,8 +47,7 @@ async def check_tier(tier: str, url: str, *, owner_url: str | None, is_nile: boo
         yield wrong(f"{tier}: PostgreSQL at {address_of(url)} cannot be reached: {error or type(error).__name__}.")
         return
     try:
-        version = connection.get_server_version()
-        yield ok(f"{tier}: PostgreSQL {version.major}.{version.minor} at {address_of(url)} answers.")
+        yield ok(f"{tier}: PostgreSQL {await connection.fetchval('SHOW server_version')} at {address_of(url)} answers.")
         number = int(await connection.fetchval("SHOW server_version_num"))
         if number < OLDEST_POSTGRES:
             yield wrong(f"{tier}: PostgreSQL 14 or newer is needed.")

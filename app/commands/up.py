@@ -15,6 +15,7 @@ from app.commands.data_folder import DataFolder
 from app.commands.failure import CommandFailed
 from app.commands.local_stack import DEMO_EMAIL, LocalStack, choose_ports
 from app.commands.options import DEFAULT_DATA, DataOption
+from app.core.logging import configure_logging
 from app.core.settings import read_settings
 from app.embedded.private_files import held
 from app.embedded.supervisor import Supervisor, print_lines
@@ -34,6 +35,7 @@ def up(
 
     Settings replace any part by a real server: PENGUINMAILS_OLTP_URL, PENGUINMAILS_CONTENT_URL, PENGUINMAILS_OLAP_URL,
     PENGUINMAILS_REDIS_URL."""
+    configure_logging("warning", as_json=False)
     folder = DataFolder(data)
     folder.make()
     supervisor = Supervisor(say=print_lines(NAME_WIDTH))
@@ -52,9 +54,10 @@ def _run(stack: LocalStack, folder: DataFolder, supervisor: Supervisor) -> None:
         ("starting PostgreSQL and Redis", stack.start_servers),
         ("migrating", stack.migrate),
         ("starting the sandbox", stack.start_sandbox),
+        ("waiting for the sandbox", lambda: _wait_until_ready(stack.sandbox_livez, supervisor)),
         ("seeding the demo tenant", lambda: _seed(stack)),
         ("starting API, relay and workers", stack.start_processes),
-        ("waiting until the API is ready", lambda: _wait_until_ready(stack, supervisor)),
+        ("waiting for the API", lambda: _wait_until_ready(stack.readyz, supervisor)),
     ]
     for sentence, step in steps:
         if supervisor.stop_asked:
@@ -74,12 +77,13 @@ def _seed(stack: LocalStack) -> None:
     asyncio.run(seed_demo(read_settings(), email=DEMO_EMAIL, password=stack.demo_password))
 
 
-def _wait_until_ready(stack: LocalStack, supervisor: Supervisor) -> None:
-    url = stack.endpoints()["readyz"]
+def _wait_until_ready(url: str, supervisor: Supervisor) -> None:
+    """Watches the children meanwhile, so that one that crashes is started again."""
     deadline = time.monotonic() + READY_SECONDS
     with httpx.Client(timeout=2, trust_env=False) as client:
         supervisor.run(until=lambda: _is_ready(client, url) or time.monotonic() > deadline)
-    if time.monotonic() > deadline:
+        if supervisor.stop_asked or _is_ready(client, url):
+            return
         raise CommandFailed(f"{url} did not answer within {READY_SECONDS:.0f} s; the lines above say why.")
 
 

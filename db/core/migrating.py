@@ -57,11 +57,11 @@ async def pending(url: str, tier: str) -> list[str]:
 
 
 async def migrate(urls: Mapping[str, str], *, nile: bool = False) -> dict[str, list[str]]:
-    """Brings every tier up to date as its owner; `urls` maps tier to URL. Returns the ids that ran, by tier.
+    """Brings the tiers of `urls` (tier to URL) up to date, as their owner. Returns the ids that ran, by tier.
 
     Two runners at once are safe: the second waits for the first one's lock, then finds nothing to do.
     """
-    return {tier: await _migrate_tier(urls[tier], tier, nile) for tier in TIER_ORDER}
+    return {tier: await _migrate_tier(urls[tier], tier, nile) for tier in TIER_ORDER if tier in urls}
 
 
 async def _migrate_tier(url: str, tier: str, nile: bool) -> list[str]:
