@@ -24,8 +24,9 @@ from db.queries.identity import tenants, workspaces
 from db.queries.identity.tenants import TenantSettings
 from db.queries.outreach import campaign_mailboxes
 from db.queries.outreach import mailboxes as query
-from db.queries.outreach.mailboxes import Mailbox as Mailbox
-from db.queries.outreach.mailboxes import NewMailbox
+from db.queries.outreach.mailboxes import Mailbox, NewMailbox
+
+__all__ = ["Mailbox"]  # the row type, for those who may not import db
 
 _EMPTY: Page[Mailbox] = Page([], False)
 Value = TypeVar("Value")

@@ -1,6 +1,6 @@
 """Campaigns, the ledger and suppressions as Piccolo knows them; the migration is the truth and a test compares both."""
 
-from piccolo.columns import JSONB, UUID, Boolean, Bytea, Integer, SmallInt, Text, Timestamptz, Varchar
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Integer, SmallInt, Text, Timestamptz, Varchar
 from piccolo.table import Table
 
 from db.core.tiers import OLTP
@@ -61,6 +61,9 @@ class CampaignCounts(Table, tablename="campaign_counts", db=OLTP):
     in_doubt = Integer()
     cancelled = Integer()
     suppressed = Integer()
+    rate_window = BigInt()
+    rate_sent = Integer()
+    rate_before = Integer()
 
 
 class Enrollment(Table, tablename="enrollments", db=OLTP):
@@ -86,7 +89,7 @@ class Message(Table, tablename="messages", db=OLTP):
     contact_id = UUID()
     mailbox_id = UUID(null=True)
     to_address = Varchar(length=254)
-    email_key = Varchar(length=254)
+    email_key = Varchar(length=254, null=True)
     recipient_domain = Varchar(length=253)
     state = Varchar(length=20)
     due_at = Timestamptz(null=True)
@@ -118,7 +121,7 @@ class MessageAttempt(Table, tablename="message_attempts", db=OLTP):
 class Suppression(Table, tablename="suppressions", db=OLTP):
     tenant_id = UUID()
     id = UUID(primary_key=True)
-    email_key = Varchar(length=254)
+    email_key = Varchar(length=254, null=True)
     reason = Varchar(length=20)
     source = Varchar(length=40)
     note = Text(null=True)

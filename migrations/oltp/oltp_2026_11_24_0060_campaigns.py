@@ -89,6 +89,9 @@ MIGRATION = sql_migration(
           in_doubt integer NOT NULL DEFAULT 0,
           cancelled integer NOT NULL DEFAULT 0,
           suppressed integer NOT NULL DEFAULT 0,
+          rate_window bigint NOT NULL DEFAULT 0,
+          rate_sent integer NOT NULL DEFAULT 0,
+          rate_before integer NOT NULL DEFAULT 0,
           PRIMARY KEY (tenant_id, campaign_id, lane),
           FOREIGN KEY (tenant_id, campaign_id) REFERENCES campaigns (tenant_id, id)
         ) WITH (fillfactor = 50)
