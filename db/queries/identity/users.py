@@ -74,12 +74,17 @@ async def remove_tenant_hint(user_id: UUID, tenant_id: UUID, *, at: datetime) ->
 
 
 async def remember_sign_in(
-    user_id: UUID, tenant_id: UUID, networks: list[str], *, password_hash: str, at: datetime
+    user: User, tenant_id: UUID, networks: list[str], *, password_hash: str, at: datetime
 ) -> None:
-    """Notes tenant, networks and, where parameters changed, the password's new hash."""
+    """Notes tenant, networks and the password's hash, which is new where parameters changed.
+
+    Does nothing when the password was changed since `user` was read.
+    """
     await current().execute(
-        "UPDATE users SET last_tenant = $2, known_networks = $3, password_hash = $4, updated_at = $5 WHERE id = $1",
-        user_id,
+        "UPDATE users SET last_tenant = $3, known_networks = $4, password_hash = $5, updated_at = $6 "
+        "WHERE id = $1 AND auth_epoch = $2",
+        user.id,
+        user.auth_epoch,
         tenant_id,
         networks,
         password_hash,

@@ -1,0 +1,269 @@
+"""A person's account: signing up, proving the address, changing and resetting the password.
+
+Nothing here tells whether an address has an account: not its answers, not their time, only the mail to that address.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from uuid import UUID
+
+from app.audit.trail import audit
+from app.core.caller import Caller, CallerKind
+from app.core.errors import DomainError, Problems, Unauthenticated
+from app.core.ids import new_id
+from app.core.permissions import Permission
+from app.core.secrets import Token, secret_matches
+from app.core.use_case import requires
+from app.identity.errors import LinkOver, WrongPassword
+from app.identity.even_answers import even_answer
+from app.identity.jobs import SendAccountExists, SendPasswordChanged, SendPasswordReset, SendVerification
+from app.identity.passwords import Passwords
+from app.identity.rules.addresses import Address, read_address
+from app.identity.rules.names import read_name
+from app.identity.rules.networks import UNKNOWN, network_of
+from app.identity.rules.password_policy import check_password, normalized_password
+from app.identity.session_opening import SignedIn, enter
+from app.identity.sign_in_limits import begin_attempt, count_against_account, count_host
+from app.identity.tenant_making import make_tenant
+from app.identity.user_mail import PURPOSES, RESET, VERIFY, mail_user
+from app.jobs.outbox import enqueue
+from db.core.transaction import shared_transaction, tenant_transaction
+from db.queries.identity import memberships, user_tokens, users
+from db.queries.identity import sessions as session_rows
+from db.queries.identity.tenants import Tenant
+from db.queries.identity.users import User
+
+Value = TypeVar("Value")
+_ASK_ANEW = "Ask for a new one."
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """What a person types to begin."""
+
+    email: str
+    password: str
+    name: str
+    tenant_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    address: Address
+    password: str
+    name: str
+    tenant_name: str
+
+
+@requires(None)
+async def sign_up(caller: Caller, form: SignUp) -> SignedIn | None:
+    """Makes user, tenant and first workspace, and mails a link that proves the address.
+
+    Always the same answer, None, for a new address and for one that has an account, whose person gets a mail instead.
+    The same address with the same password finishes what a crash left undone. With the setting VERIFY_ADDRESSES off it
+    opens a session where the password fits. Raises Problems (one per field), TooManyAttempts.
+    """
+    await count_host(caller, "sign_up")
+    checked = _check(form)
+    async with even_answer(caller):
+        user, fits = await _user_for(caller, checked)
+        home = await _home_of(caller, user, checked.tenant_name) if fits else None
+        job = SendVerification(user.id) if fits and user.email_verified_at is None else SendAccountExists(user.id)
+        await mail_user(caller, user, job)
+        if home is None or caller.resources.settings.verify_addresses:
+            return None
+        return await enter(caller, user, home, auth_epoch=user.auth_epoch, action="session.sign_up")
+
+
+def _check(form: SignUp) -> _Checked:
+    problems: list[DomainError] = []
+
+    def checked(check: Callable[[], Value], fallback: Value) -> Value:
+        try:
+            return check()
+        except DomainError as error:
+            problems.append(error)
+            return fallback
+
+    address = checked(lambda: read_address(form.email), Address("", "?"))
+    password = checked(lambda: check_password(form.password, address=address.email or form.email), "")
+    name = checked(lambda: read_name(form.name, ("input", "name")), "")
+    tenant_name = checked(lambda: read_name(form.tenant_name, ("input", "tenantName"), what="tenant name"), "")
+    if problems:
+        raise Problems(problems)
+    return _Checked(address, password, name, tenant_name)
+
+
+async def _user_for(caller: Caller, checked: _Checked) -> tuple[User, bool]:
+    """The address's user, new or not, and whether the password is theirs. One argon2 on either way."""
+    passwords = caller.resources.port(Passwords)
+    async with shared_transaction(read_only=True):
+        known = await users.user_by_key(checked.address.key)
+    if known is not None:
+        return known, await passwords.matches(checked.password, known.password_hash)
+    made = _new_user(caller, checked, await passwords.hash(checked.password))
+    async with shared_transaction():
+        if await users.insert_user(made):
+            return made, True
+        known = await users.user_by_key(checked.address.key)
+    if known is None:
+        raise RuntimeError("an address was taken, and its user is gone")
+    return known, await passwords.matches(checked.password, known.password_hash)
+
+
+def _new_user(caller: Caller, checked: _Checked, password_hash: str) -> User:
+    """The tenant's id is chosen here and kept as a hint, so that a second attempt finishes the same tenant."""
+    now = caller.now()
+    return User(
+        id=new_id(),
+        email=checked.address.email,
+        email_key=checked.address.key,
+        display_name=checked.name,
+        password_hash=password_hash,
+        auth_epoch=1,
+        email_verified_at=None,
+        tenant_hints=[new_id()],
+        last_tenant=None,
+        known_networks=[],
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def _home_of(caller: Caller, user: User, tenant_name: str) -> UUID:
+    """A tenant that the person is a member of; made where a crash, or their removal, left none."""
+    for tenant_id in user.tenant_hints:
+        async with tenant_transaction(tenant_id):
+            is_member = await memberships.membership_of_user(user.id) is not None
+            if is_member or await make_tenant(caller, Tenant(tenant_id, tenant_name), user):
+                return tenant_id
+    tenant_id = new_id()
+    async with shared_transaction():
+        await users.add_tenant_hint(user.id, tenant_id, at=caller.now())
+    async with tenant_transaction(tenant_id):
+        await make_tenant(caller, Tenant(tenant_id, tenant_name), user)
+    return tenant_id
+
+
+@requires(None)
+async def verify_email(caller: Caller, token: str) -> User:
+    """Proves the address with the mailed token. Repeating it is harmless. Raises LinkOver."""
+    now = caller.now()
+    async with shared_transaction():
+        user, is_used = await _user_of_token(caller, token, VERIFY)
+        if is_used and user.email_verified_at is None:
+            raise LinkOver(_ASK_ANEW)
+        await users.mark_verified(user.id, at=now)
+        await user_tokens.use_tokens(user.id, PURPOSES[VERIFY], at=now)
+    if user.email_verified_at is None:
+        await _audit_in_tenants(caller, user, "user.verify_email")
+    return replace(user, email_verified_at=user.email_verified_at or now)
+
+
+@requires(None)
+async def request_password_reset(caller: Caller, email: str) -> None:
+    """Mails a link to the address if it has an account. The same answer in any case. Raises TooManyAttempts, Invalid."""
+    await count_host(caller, "request_password_reset")
+    address = read_address(email)
+    async with even_answer(caller):
+        async with shared_transaction(read_only=True):
+            user = await users.user_by_key(address.key)
+        if user is not None:
+            await mail_user(caller, user, SendPasswordReset(user.id))
+
+
+@requires(None)
+async def reset_password(caller: Caller, token: str, new_password: str) -> User:
+    """Sets a new password with the mailed token, once, and ends every session of the user in every tenant.
+
+    It proves the address too, and makes the network it is done from a known one. Raises LinkOver, WeakPassword.
+    """
+    await count_host(caller, "reset_password")
+    async with shared_transaction():
+        user = await _user_of_living_token(caller, token)
+    checked = check_password(new_password, address=user.email, path=("input", "newPassword"))
+    password_hash = await caller.resources.port(Passwords).hash(checked)
+    network, now = network_of(caller.address), caller.now()
+    async with shared_transaction():
+        user = await _user_of_living_token(caller, token)
+        await user_tokens.use_tokens(user.id, PURPOSES[RESET], at=now)
+        known = [] if network == UNKNOWN else [network]
+        await users.set_password(user.id, password_hash, networks=known, verified=True, at=now)
+    await _audit_in_tenants(caller, user, "user.reset_password", ends_sessions=True)
+    await mail_user(caller, user, SendPasswordChanged(user.id))
+    return user
+
+
+async def _user_of_living_token(caller: Caller, token: str) -> User:
+    user, is_used = await _user_of_token(caller, token, RESET)
+    if is_used:
+        raise LinkOver(_ASK_ANEW)
+    return user
+
+
+async def _user_of_token(caller: Caller, text: str, kind: str) -> tuple[User, bool]:
+    """The token's user, locked, and whether it was used. Raises LinkOver: unknown, wrong, over."""
+    token = Token.parse(text, kind)
+    row = None if token is None else await user_tokens.lock_token(token.row_id, PURPOSES[kind])
+    if token is None or row is None or not secret_matches(token.secret, row.secret_hash):
+        raise LinkOver(_ASK_ANEW)
+    user = await users.lock_user(row.user_id)
+    if user is None or row.expires_at <= caller.now():
+        raise LinkOver(_ASK_ANEW)
+    return user, row.used_at is not None
+
+
+@requires(Permission.SESSIONS_MANAGE)
+async def change_password(caller: Caller, current_password: str, new_password: str) -> int:
+    """Sets a new password and ends all other sessions, in every tenant. Returns how many ended in this one.
+
+    Raises TooManyAttempts, WrongPassword, WeakPassword.
+    """
+    if caller.kind is not CallerKind.USER or caller.user_id is None or caller.session_id is None:
+        raise Unauthenticated
+    async with shared_transaction(read_only=True):
+        user = await users.user_by_id(caller.user_id)
+    if user is None:
+        raise Unauthenticated
+    await _prove_password(caller, user, current_password)
+    checked = check_password(new_password, address=user.email, path=("input", "newPassword"))
+    password_hash = await caller.resources.port(Passwords).hash(checked)
+    now = caller.now()
+    async with shared_transaction():
+        locked = await users.lock_user(user.id)
+        if locked is None or locked.auth_epoch != user.auth_epoch:
+            raise WrongPassword("currentPassword")
+        epoch = await users.set_password(user.id, password_hash, networks=locked.known_networks, verified=False, at=now)
+    async with caller.transaction():
+        ended = await session_rows.revoke_sessions_of(user.id, "password changed", but=caller.session_id, at=now)
+        await session_rows.set_session_epoch(caller.session_id, epoch)
+        await audit(caller, "user.change_password", object_type="User", object_id=user.id, details={"ended": ended})
+        await enqueue(caller, SendPasswordChanged(user.id))
+    return ended
+
+
+async def _prove_password(caller: Caller, user: User, password: str) -> None:
+    attempt = await begin_attempt(caller)
+    await count_against_account(caller, attempt, user.email_key, user.known_networks)
+    typed = normalized_password(password[:1_024])
+    if not await caller.resources.port(Passwords).matches(typed, user.password_hash):
+        raise WrongPassword("currentPassword")
+    await attempt.forgive()
+
+
+async def _audit_in_tenants(caller: Caller, user: User, action: str, *, ends_sessions: bool = False) -> None:
+    """One entry in every tenant that the user is a member of; sessions died with the epoch, here they are marked so."""
+    for tenant_id in user.tenant_hints:
+        await _audit_in_tenant(
+            replace(caller, kind=CallerKind.USER, tenant=tenant_id, user_id=user.id), action, user.id, ends_sessions
+        )
+
+
+async def _audit_in_tenant(by_user: Caller, action: str, user_id: UUID, ends_sessions: bool) -> None:
+    async with by_user.transaction():
+        if await memberships.membership_of_user(user_id) is None:
+            return
+        if ends_sessions:
+            await session_rows.revoke_sessions_of(user_id, "password reset", but=None, at=by_user.now())
+        await audit(by_user, action, object_type="User", object_id=user_id)

@@ -1,0 +1,105 @@
+"""The door: from an access token to a caller, with the session looked at again at most five seconds later."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from types import MappingProxyType
+from uuid import UUID
+
+from app.core.caller import Caller, CallerKind, anonymous_caller
+from app.core.door import ConnectionFacts
+from app.core.errors import Unauthenticated
+from app.core.permissions import TenantRole, WorkspaceRole
+from app.core.resources import Resources
+from app.identity.access_tokens import AccessClaims, AccessTokens
+from db.core.transaction import tenant_transaction
+from db.queries.identity import sessions
+
+REMEMBERED_SECONDS = 4.0  # with the query's own time, revocation is seen within five
+MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """What the session's row said when it was asked, at `asked_at` of the monotonic clock. No role: it is over."""
+
+    asked_at: float
+    user_id: UUID | None
+    role: TenantRole | None
+    workspaces: Mapping[UUID, WorkspaceRole]
+
+
+class SessionDoor:
+    """Implements app.core.door.Door. Remembers checked tokens until they end, and rights for four seconds."""
+
+    def __init__(self, resources: Resources, *, most_remembered: int = MOST_REMEMBERED) -> None:
+        self._resources = resources
+        self._most = most_remembered
+        self._claims: OrderedDict[bytes, AccessClaims] = OrderedDict()
+        self._rights: OrderedDict[tuple[UUID, UUID], _Rights] = OrderedDict()
+
+    async def admit(self, authorization: str | None, facts: ConnectionFacts) -> Caller:
+        """Raises Unauthenticated: malformed, unknown, expired, signed out, no member any more, password changed."""
+        if authorization is None:
+            return anonymous_caller(
+                self._resources, facts.request_id, address=facts.address, user_agent=facts.user_agent
+            )
+        scheme, _, token = authorization.strip().partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Send the access token as `Authorization: Bearer <token>`.")
+        claims = self._read(token.strip())
+        rights = await self._rights_of(claims)
+        if rights.role is None or rights.user_id != claims.user_id:
+            raise Unauthenticated("This session is over: sign in again.")
+        return Caller(
+            resources=self._resources,
+            kind=CallerKind.USER,
+            request_id=facts.request_id,
+            tenant=claims.tenant_id,
+            user_id=claims.user_id,
+            session_id=claims.session_id,
+            role=rights.role,
+            workspaces=rights.workspaces,
+            address=facts.address,
+            user_agent=facts.user_agent,
+            expires_at=claims.expires_at,
+        )
+
+    def _read(self, token: str) -> AccessClaims:
+        now = self._resources.clock.now()
+        key = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._claims.get(key)
+        if known is not None and now < known.expires_at:
+            return known
+        self._claims.pop(key, None)
+        claims = self._resources.port(AccessTokens).read(token, now=now)
+        self._claims[key] = claims
+        if len(self._claims) > self._most:
+            self._claims.popitem(last=False)
+        return claims
+
+    async def _rights_of(self, claims: AccessClaims) -> _Rights:
+        key = (claims.tenant_id, claims.session_id)
+        asked_at = time.monotonic()
+        known = self._rights.get(key)
+        if known is not None and asked_at - known.asked_at < REMEMBERED_SECONDS:
+            return known
+        async with tenant_transaction(claims.tenant_id, read_only=True):
+            row = await sessions.admission(claims.session_id, at=self._resources.clock.now())
+        rights = _Rights(asked_at, None, None, MappingProxyType({}))
+        if row is not None:
+            roles = dict(zip(row.workspace_ids, map(WorkspaceRole, row.workspace_roles), strict=True))
+            rights = _Rights(asked_at, row.user_id, TenantRole(row.role), MappingProxyType(roles))
+        self._remember(key, rights)
+        return rights
+
+    def _remember(self, key: tuple[UUID, UUID], rights: _Rights) -> None:
+        """An answer that was asked for earlier never replaces a later one."""
+        present = self._rights.get(key)
+        if present is None or present.asked_at <= rights.asked_at:
+            self._rights[key] = rights
+            self._rights.move_to_end(key)
+        if len(self._rights) > self._most:
+            self._rights.popitem(last=False)

@@ -1,0 +1,53 @@
+"""Refusals of identity, as facts."""
+
+from app.core.errors import DomainError, ErrorCode, Expired
+
+
+class WrongCredentials(DomainError):
+    """No such user, or another password: always the same answer."""
+
+    code = ErrorCode.WRONG_CREDENTIALS
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong.", ("input", "password"))
+
+
+class WrongPassword(DomainError):
+    """The present password, asked for again before a change."""
+
+    code = ErrorCode.WRONG_CREDENTIALS
+
+    def __init__(self, field: str) -> None:
+        super().__init__("This is not your password.", ("input", field))
+
+
+class EmailNotVerified(DomainError):
+    """Said only after the right password."""
+
+    code = ErrorCode.EMAIL_NOT_VERIFIED
+
+    def __init__(self) -> None:
+        super().__init__("Confirm your address first: we have sent you a mail with a link.", ("input", "email"))
+
+
+class TooManyAttempts(DomainError):
+    code = ErrorCode.TOO_MANY_ATTEMPTS
+
+    def __init__(self, wait_seconds: float, *, advice: str = "") -> None:
+        seconds = max(1, round(wait_seconds))
+        super().__init__(f"Too many attempts: try again in {seconds} seconds.{advice}", ("input",))
+        self.wait_seconds = wait_seconds
+
+
+class LinkOver(Expired):
+    """A link that was used, has ended, or never was: always the same answer."""
+
+    def __init__(self, advice: str) -> None:
+        super().__init__(f"This link is not valid any more. {advice}", ("input", "token"))
+
+
+class SessionOver(Expired):
+    """The refresh token is not the session's latest, or the session has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("This session is over: sign in again.", ("input", "refreshToken"))

@@ -1,0 +1,174 @@
+"""Accepting an invitation: by someone signed in, by someone with an account, or by someone new."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from app.audit.trail import audit
+from app.core.caller import Caller, CallerKind
+from app.core.errors import Conflict, LimitReached, Required, Taken
+from app.core.ids import new_id
+from app.core.permissions import TenantRole
+from app.core.secrets import Token, secret_matches
+from app.core.use_case import requires
+from app.identity.errors import LinkOver, WrongCredentials
+from app.identity.invitations import ACCEPTED, INVITE, PENDING
+from app.identity.passwords import Passwords
+from app.identity.rules.member_changes import NotAllowed
+from app.identity.rules.names import read_name
+from app.identity.rules.networks import UNKNOWN, network_of
+from app.identity.rules.password_policy import check_password, normalized_password
+from app.identity.session_opening import SignedIn, acting, living_session, open_session
+from app.identity.sign_in_limits import begin_attempt, count_against_account
+from app.live.recording import record
+from app.live.topics import InvitationChanged, MemberJoined
+from db.core.transaction import shared_transaction, tenant_transaction
+from db.queries.identity import invitations, memberships, tenants, users, workspaces
+from db.queries.identity.invitations import Invitation
+from db.queries.identity.memberships import Member, Membership, WorkspaceMembership
+from db.queries.identity.users import User
+
+MOST_TENANTS = 50
+_ASK = "Ask for a new invitation."
+
+
+@requires(None)
+async def accept_invitation(
+    caller: Caller, token: str, *, name: str | None = None, password: str | None = None
+) -> SignedIn:
+    """Makes the person a member and opens a session in the tenant. The mailed token proves the address.
+
+    Someone signed in with the invited address needs nothing more; someone with a verified account gives its password;
+    someone new gives name and password. Raises LinkOver, Required, WeakPassword, WrongCredentials, NotAllowed,
+    TooManyAttempts, Taken.
+    """
+    attempt = await begin_attempt(caller)
+    parsed = Token.parse(token, INVITE)
+    if parsed is None:
+        raise LinkOver(_ASK)
+    async with tenant_transaction(parsed.tenant_id, read_only=True):
+        invitation = _living(await invitations.invitation_by_id(parsed.row_id), parsed, caller.now())
+    await attempt.forgive()
+    user, auth_epoch = await _joining_user(caller, invitation, name=name, password=password)
+    if invitation.tenant_id not in user.tenant_hints and len(user.tenant_hints) >= MOST_TENANTS:
+        raise LimitReached(f"A person belongs to at most {MOST_TENANTS} tenants.", ("input",))
+    async with shared_transaction():
+        await users.add_tenant_hint(user.id, invitation.tenant_id, at=caller.now())
+    async with tenant_transaction(invitation.tenant_id):
+        held = _living(await invitations.lock_invitation(invitation.id), parsed, caller.now())
+        return await _join(caller, held, user, auth_epoch)
+
+
+def _living(invitation: Invitation | None, token: Token, now: datetime) -> Invitation:
+    if invitation is None or not secret_matches(token.secret, invitation.secret_hash):
+        raise LinkOver(_ASK)
+    if invitation.state != PENDING or invitation.expires_at <= now:
+        raise LinkOver(_ASK)
+    return invitation
+
+
+async def _joining_user(
+    caller: Caller, invitation: Invitation, *, name: str | None, password: str | None
+) -> tuple[User, int]:
+    """The user and the epoch at which they proved themselves."""
+    if caller.kind is CallerKind.USER:
+        user, session = await living_session(caller)
+        if user.email_key != invitation.email_key:
+            raise NotAllowed(
+                "This invitation went to another address: sign out, or sign in as that person.", ("input",)
+            )
+        return user, session.auth_epoch
+    async with shared_transaction(read_only=True):
+        known = await users.user_by_key(invitation.email_key)
+    if password is None:
+        raise Required("Give your password.", ("input", "password"))
+    if known is not None and known.email_verified_at is not None:
+        return await _proved(caller, known, password)
+    if name is None:
+        raise Required("Give your name.", ("input", "name"))
+    return await _new_or_unproved(caller, invitation, known, (name, password))
+
+
+async def _proved(caller: Caller, known: User, password: str) -> tuple[User, int]:
+    attempt = await begin_attempt(caller)
+    await count_against_account(caller, attempt, known.email_key, known.known_networks)
+    typed = normalized_password(password[:1_024])
+    if not await caller.resources.port(Passwords).matches(typed, known.password_hash):
+        raise WrongCredentials
+    await attempt.forgive()
+    return known, known.auth_epoch
+
+
+async def _new_or_unproved(
+    caller: Caller, invitation: Invitation, known: User | None, given: tuple[str, str]
+) -> tuple[User, int]:
+    """Whoever signed up with this address before without proving it loses it to the person who reads its mail."""
+    name = read_name(given[0], ("input", "name"))
+    password = check_password(given[1], address=invitation.email)
+    password_hash = await caller.resources.port(Passwords).hash(password)
+    network, now = network_of(caller.address), caller.now()
+    networks = [] if network == UNKNOWN else [network]
+    async with shared_transaction():
+        if known is not None:
+            epoch = await users.set_password(known.id, password_hash, networks=networks, verified=True, at=now)
+            await users.set_display_name(known.id, name, at=now)
+            return replace(known, display_name=name), epoch
+        made = User(
+            id=new_id(),
+            email=invitation.email,
+            email_key=invitation.email_key,
+            display_name=name,
+            password_hash=password_hash,
+            auth_epoch=1,
+            email_verified_at=now,
+            tenant_hints=[invitation.tenant_id],
+            last_tenant=invitation.tenant_id,
+            known_networks=networks,
+            created_at=now,
+            updated_at=now,
+        )
+        if not await users.insert_user(made):
+            raise Conflict("This address was just signed up: try again.", ("input",))
+    return made, 1
+
+
+async def _join(caller: Caller, invitation: Invitation, user: User, auth_epoch: int) -> SignedIn:
+    """Inside the tenant's transaction, with the invitation locked and alive."""
+    now, role = caller.now(), TenantRole(invitation.role)
+    membership = Membership(invitation.tenant_id, new_id(), user.id, role, user.email, user.display_name, 1, now, now)
+    if not await memberships.insert_membership(membership):
+        raise Taken("You are a member of this tenant already: sign in.", ("input", "token"))
+    await _grant_workspaces(invitation, membership)
+    version = await invitations.end_invitation(invitation.id, ACCEPTED, at=now)
+    member, tenant = await memberships.member_by_user(user.id), await tenants.tenant()
+    assert member is not None
+    assert tenant is not None
+    joined = acting(caller, member)
+    await _record_joining(joined, invitation, member, version)
+    return await open_session(caller, member, tenant, auth_epoch=auth_epoch, action="session.accept_invitation")
+
+
+async def _grant_workspaces(invitation: Invitation, membership: Membership) -> None:
+    """Workspaces that are gone since are left out."""
+    wanted = {UUID(each["workspace_id"]): str(each["role"]) for each in invitation.workspace_roles}
+    for workspace in await workspaces.workspaces_by_ids(list(wanted)):
+        await memberships.insert_workspace_membership(
+            WorkspaceMembership(
+                membership.tenant_id,
+                new_id(),
+                workspace.id,
+                membership.id,
+                wanted[workspace.id],
+                membership.created_at,
+                membership.created_at,
+            )
+        )
+
+
+async def _record_joining(joined: Caller, invitation: Invitation, member: Member, version: int) -> None:
+    await record(
+        joined,
+        MemberJoined(workspace_id=None, object_id=member.id, version=1, role=member.role),
+        InvitationChanged(workspace_id=None, object_id=invitation.id, version=version, state=ACCEPTED),
+    )
+    await audit(joined, "invitation.accept", object_type="Invitation", object_id=invitation.id)

@@ -1,0 +1,77 @@
+"""Limits on guessing passwords, made so that a guesser slows himself down and never locks the person out for good.
+
+With N = `sign_in_attempts_per_minute`:
+
+1. One host (an IPv4 address, an IPv6 /64) has N wrong attempts a minute, over all accounts.
+2. One account has N wrong attempts a minute from one network (IPv4 /24, IPv6 /48).
+3. One account has N wrong attempts, and then N more over every hour, from all those networks together from which the
+   person has not signed in before. Networks of earlier sign-ins (the last eight) are not counted here and not held by it.
+
+So a guesser elsewhere, with however many addresses, uses up only his own hosts (1), his own networks (2) and the share
+for unknown networks (3): whoever knows the password still enters at once from where they entered before. Someone on the
+road, whose network is new while such an attack runs, sets a new password by mail: that proves the person, and the
+network it is done from becomes a known one.
+
+Attempts are taken before the password is looked at (so that many at once do not slip through) and given back when it was
+right. An account that does not exist is limited in the same way, so limits tell nothing either.
+"""
+
+from dataclasses import dataclass, field
+
+from app.core.caller import Caller
+from app.core.rate_limits import Limit, RateLimits
+from app.identity.errors import TooManyAttempts
+from app.identity.rules.networks import host_of, network_of
+
+HOUR, MINUTE = 3600.0, 60.0
+_RESET_ADVICE = " Or set a new password by mail: that works from here at once."
+MAILS_PER_HOUR = 5
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One guess, counted; `forgive` when it was right."""
+
+    limits: RateLimits
+    taken: list[tuple[Limit, str]] = field(default_factory=list)
+
+    async def take(self, limit: Limit, key: str, *, advice: str = "") -> None:
+        """Raises TooManyAttempts."""
+        wait_seconds = await self.limits.take(limit, key)
+        if wait_seconds > 0:
+            raise TooManyAttempts(wait_seconds, advice=advice)
+        self.taken.append((limit, key))
+
+    async def forgive(self) -> None:
+        while self.taken:
+            await self.limits.give_back(*self.taken.pop())
+
+
+async def begin_attempt(caller: Caller) -> Attempt:
+    """Counts the host's attempt (rule 1), before anything is looked up. Raises TooManyAttempts."""
+    attempt = Attempt(caller.resources.port(RateLimits))
+    count = caller.resources.settings.sign_in_attempts_per_minute
+    await attempt.take(Limit("sign_in.host", count, MINUTE), host_of(caller.address))
+    return attempt
+
+
+async def count_against_account(caller: Caller, attempt: Attempt, account: str, known_networks: list[str]) -> None:
+    """Rules 2 and 3. `account` is the address's key, of a user or of nobody. Raises TooManyAttempts."""
+    count = caller.resources.settings.sign_in_attempts_per_minute
+    network = network_of(caller.address)
+    await attempt.take(Limit("sign_in.network", count, MINUTE), f"{account} {network}")
+    if network not in known_networks:
+        await attempt.take(Limit("sign_in.unknown", count, HOUR), account, advice=_RESET_ADVICE)
+
+
+async def count_host(caller: Caller, operation: str) -> None:
+    """Other operations that are open to everyone: N a minute for each host. Raises TooManyAttempts."""
+    attempt = Attempt(caller.resources.port(RateLimits))
+    count = caller.resources.settings.sign_in_attempts_per_minute
+    await attempt.take(Limit(f"{operation}.host", count, MINUTE), host_of(caller.address))
+
+
+async def may_mail(caller: Caller, account: str) -> bool:
+    """Whether one more mail may go to this address: nobody fills a stranger's mailbox through us. Says nothing outside."""
+    limit = Limit("mail.account", MAILS_PER_HOUR, HOUR)
+    return await caller.resources.port(RateLimits).take(limit, account) == 0

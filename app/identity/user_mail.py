@@ -1,0 +1,93 @@
+"""Mail to a user: queued in one of the user's tenants, written and sent by jobs."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from app.core.caller import Caller
+from app.core.ids import NIL, new_id
+from app.core.permissions import Permission
+from app.core.secrets import Token, hash_secret
+from app.core.use_case import requires
+from app.identity.ports import Mail, SystemMail
+from app.identity.rules import mail_texts
+from app.identity.rules.session_life import RESET_LIFE, VERIFICATION_LIFE
+from app.identity.sign_in_limits import may_mail
+from app.jobs.job import Job, spec_of
+from app.jobs.outbox import enqueue
+from db.core.transaction import shared_transaction, tenant_transaction
+from db.queries.identity import user_tokens, users
+from db.queries.identity.user_tokens import UserToken
+from db.queries.identity.users import User
+
+VERIFY, RESET = "verify", "reset"
+PURPOSES = {VERIFY: "verify_email", RESET: "reset_password"}
+
+
+async def mail_user(caller: Caller, user: User, job: Job) -> None:
+    """Queues the job, in a transaction of its own, unless the address got too much mail within the hour."""
+    if not await may_mail(caller, user.email_key):
+        return
+    tenant_id = user.last_tenant or user.tenant_hints[0]
+    async with tenant_transaction(tenant_id):
+        await enqueue(replace(caller, tenant=tenant_id), job, dedupe_key=f"{spec_of(job).name}:{user.id}")
+
+
+@requires(Permission.TENANT_UPDATE)
+async def send_verification(caller: Caller, user_id: UUID) -> None:
+    """Makes a new link and sends it; earlier ones stay good. Does nothing for a verified user."""
+    user = await _user(user_id)
+    if user is None or user.email_verified_at is not None:
+        return
+    token = await _new_token(caller, user, VERIFY, VERIFICATION_LIFE)
+    hours = int(VERIFICATION_LIFE.total_seconds() // 3600)
+    await _send(caller, user, mail_texts.verification(_url(caller), name=user.display_name, token=token, hours=hours))
+
+
+@requires(Permission.TENANT_UPDATE)
+async def send_account_exists(caller: Caller, user_id: UUID) -> None:
+    user = await _user(user_id)
+    if user is not None:
+        await _send(caller, user, mail_texts.account_exists(_url(caller), name=user.display_name))
+
+
+@requires(Permission.TENANT_UPDATE)
+async def send_password_reset(caller: Caller, user_id: UUID) -> None:
+    """Makes a new link, good for an hour and once, and sends it."""
+    user = await _user(user_id)
+    if user is None:
+        return
+    token = await _new_token(caller, user, RESET, RESET_LIFE)
+    minutes = int(RESET_LIFE.total_seconds() // 60)
+    text = mail_texts.password_reset(_url(caller), name=user.display_name, token=token, minutes=minutes)
+    await _send(caller, user, text)
+
+
+@requires(Permission.TENANT_UPDATE)
+async def send_password_changed(caller: Caller, user_id: UUID) -> None:
+    user = await _user(user_id)
+    if user is not None:
+        await _send(caller, user, mail_texts.password_changed(_url(caller), name=user.display_name))
+
+
+async def _user(user_id: UUID) -> User | None:
+    async with shared_transaction(read_only=True):
+        return await users.user_by_id(user_id)
+
+
+async def _new_token(caller: Caller, user: User, kind: str, life: timedelta) -> str:
+    """Written before it is sent. It belongs to no tenant, so the nil UUID stands for one."""
+    token = Token.new(kind, NIL, new_id())
+    now = caller.now()
+    row = UserToken(token.row_id, user.id, PURPOSES[kind], hash_secret(token.secret), now + life, None, now)
+    async with shared_transaction():
+        await user_tokens.insert_token(row)
+    return str(token)
+
+
+async def _send(caller: Caller, user: User, words: tuple[str, str]) -> None:
+    await caller.resources.port(SystemMail).send(Mail(user.email, *words))
+
+
+def _url(caller: Caller) -> str:
+    return caller.resources.settings.public_url
