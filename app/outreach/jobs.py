@@ -68,3 +68,12 @@ class CancelWaiting(Job):
 @dataclass(frozen=True, slots=True)
 class RollUpSending(Job):
     """Feeds the OLAP tier from the recorded events since the last time."""
+
+
+@job("contact_import.run", queue="imports", attempts=10, timeout_seconds=600)
+@dataclass(frozen=True, slots=True)
+class RunContactImport(Job):
+    """One part of an import; `part` tells a repeated job from its successor."""
+
+    import_id: UUID
+    part: int

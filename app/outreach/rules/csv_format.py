@@ -26,6 +26,7 @@ _BINARY = {
     b"{\\rtf": "a Word document",
 }
 _CODE_PAGES = ["cp1252", "latin_1", "iso8859_15", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "gb18030", "big5", "euc_kr", "mac_roman"]  # fmt: skip
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", *_CODE_PAGES)
 _WESTERN = frozenset({"cp1252", "latin_1", "iso8859_15"})
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n?\Z", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
@@ -58,12 +59,16 @@ class CsvFormat:
         return 2 if self.encoding.startswith("utf-16") else 1
 
 
-def sniff(sample: bytes, *, complete: bool) -> CsvFormat:
+def sniff(sample: bytes, *, complete: bool, encoding: str | None = None) -> CsvFormat:
     """From the file's first bytes (64 KiB and more); `complete` when they are the whole file.
 
-    A first row that holds an address is data, not a header. Raises FileUnreadable.
+    A first row that holds an address is data, not a header. `encoding`, one of ENCODINGS, overrules what the bytes
+    look like. Raises FileUnreadable.
     """
-    encoding, start = _encoding(sample)
+    if encoding is not None and encoding not in ENCODINGS:
+        raise FileUnreadable(f"The encoding “{encoding[:40]}” is not known; there are: {', '.join(ENCODINGS)}.")
+    looks_like, start = _encoding(sample)
+    encoding = encoding or looks_like
     line_end = _line_end(sample, encoding)
     text = _decoded(sample[start:], encoding, line_end, complete)
     lines = text.splitlines(keepends=True)

@@ -39,17 +39,17 @@ async def versions_by_ids(ids: Sequence[UUID]) -> list[TemplateVersion]:
     )
 
 
-async def versions_made_between(start: datetime, end: datetime, *, limit: int) -> list[tuple[UUID, UUID]]:
-    """(version, template) of those written in the time, oldest first."""
+async def versions_made_between(start: datetime, end: datetime, *, limit: int) -> list[tuple[UUID, UUID, datetime]]:
+    """(version, template, moment) of those written in the time, oldest first."""
     rows = await current().fetch(
-        "SELECT id, template_id FROM template_versions WHERE tenant_id = $1 AND created_at >= $2 AND created_at < $3 "
+        "SELECT id, template_id, created_at FROM template_versions WHERE tenant_id = $1 AND created_at >= $2 AND created_at < $3 "
         "ORDER BY created_at LIMIT $4",
         current().tenant_id,
         start,
         end,
         limit,
     )
-    return [(row["id"], row["template_id"]) for row in rows]
+    return [(row["id"], row["template_id"], row["created_at"]) for row in rows]
 
 
 async def delete_versions(ids: Sequence[UUID]) -> None:
