@@ -1,0 +1,116 @@
+"""Dramatiq's broker on Redis as we use it, and the relay's way of putting messages there: many in one round trip."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from dramatiq.broker import Consumer
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.message import Message
+from dramatiq.middleware import Middleware
+from redis.asyncio import Redis
+
+from app.core.settings import Settings
+
+NAMESPACE = "penguinmails-jobs"
+HEARTBEAT_MILLISECONDS = 15_000
+MAINTENANCE_CHANCE = (
+    100_000  # of a million commands: a killed worker's messages come back within seconds of the heartbeat
+)
+URGENT = 0
+
+
+class Dispatched(Protocol):
+    """What goes out: only ids; the rest stays in PostgreSQL."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def priority(self) -> int: ...
+
+
+def jobs_redis_url(settings: Settings) -> str:
+    return settings.jobs_redis_url or settings.redis_url
+
+
+class JobBroker(RedisBroker):
+    """Has no delay queues (what is due later waits in PostgreSQL) and may bound how much of a queue a worker takes."""
+
+    def __init__(self, url: str, *, middleware: list[Middleware], prefetch: Mapping[str, int] | None = None) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            url=url,
+            middleware=middleware,
+            namespace=NAMESPACE,
+            heartbeat_timeout=HEARTBEAT_MILLISECONDS,
+            maintenance_chance=MAINTENANCE_CHANCE,
+        )
+        self._prefetch = dict(prefetch or {})
+
+    def declare_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """`prefetch` counts what runs, so it bounds how many threads of this worker one queue can hold."""
+        return super().consume(queue_name, min(prefetch, self._prefetch.get(queue_name, prefetch)), timeout)
+
+
+def encode_message(queue: str, tenant_id: UUID, job_id: UUID) -> bytes:
+    """The message under which the worker finds the job. Its id is the job's: sent twice, it is there once."""
+    return Message(
+        queue_name=queue,
+        actor_name=queue,
+        args=(str(tenant_id), str(job_id)),
+        kwargs={},
+        options={"redis_message_id": str(job_id)},
+        message_id=str(job_id),
+    ).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQueues:
+    """Writes what dramatiq's `enqueue` writes (its dispatch.lua: a hash of messages and a list of their ids)."""
+
+    redis: Redis
+
+    async def push(self, queue: str, jobs: Sequence[Dispatched]) -> None:
+        """In the order given; urgent ones before all that wait there. Raises RedisError, OSError."""
+        if not jobs:
+            return
+        messages: dict[Any, Any] = {str(job.id): encode_message(queue, job.tenant_id, job.id) for job in jobs}
+        urgent = [str(job.id) for job in jobs if job.priority == URGENT]
+        others = [str(job.id) for job in jobs if job.priority != URGENT]
+        pipeline = self.redis.pipeline(transaction=True)
+        pipeline.hset(_messages(queue), mapping=messages)
+        if urgent:
+            pipeline.lpush(_list(queue), *reversed(urgent))
+        if others:
+            pipeline.rpush(_list(queue), *others)
+        await pipeline.execute()
+
+    async def push_again(self, queue: str, jobs: Sequence[Dispatched]) -> None:
+        """As push, for jobs whose message may be there still: each is in the list once. Raises RedisError, OSError."""
+        pipeline = self.redis.pipeline(transaction=True)
+        for job in jobs:
+            pipeline.lrem(_list(queue), 0, str(job.id))
+        await pipeline.execute()
+        await self.push(queue, jobs)
+
+    async def missing(self, queue: str, job_ids: Iterable[UUID]) -> set[UUID]:
+        """Those of the jobs of which Redis has no message. Raises RedisError, OSError."""
+        ids = list(job_ids)
+        found = await self.redis.hmget(_messages(queue), [str(each) for each in ids])
+        return {job_id for job_id, message in zip(ids, found, strict=True) if message is None}
+
+
+def _list(queue: str) -> str:
+    return f"{NAMESPACE}:{queue}"
+
+
+def _messages(queue: str) -> str:
+    return f"{NAMESPACE}:{queue}.msgs"

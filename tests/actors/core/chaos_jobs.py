@@ -1,0 +1,101 @@
+"""Jobs for the tests of relay and workers: each leaves a mark in `audit_log`, so that a test counts real effects.
+
+Also a program of its own: `python -m tests.actors.core.chaos_jobs` works as a real worker process until a signal.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from actors.core.handler import Handlers, handles
+from actors.core.worker import JobWorker, work_until_signalled
+from app.audit.trail import audit
+from app.core.caller import Caller
+from app.core.errors import Invalid
+from app.core.resources import Resources
+from app.core.settings import Settings
+from app.jobs.errors import PermanentFailure
+from app.jobs.job import Job, Priority, job
+from app.wiring import build_resources, opened
+
+
+@job("chaos.mark", queue="chaos", attempts=5, retry_delay_seconds=0.05, retry_cap_seconds=0.2)
+@dataclass(frozen=True, slots=True)
+class Mark(Job):
+    """Leaves its mark once, whoever runs it and however often."""
+
+    number: int
+    seconds: float = 0.0
+
+
+@job("chaos.urgent", queue="chaos", priority=Priority.URGENT)
+@dataclass(frozen=True, slots=True)
+class UrgentMark(Job):
+    number: int
+
+
+@job("chaos.fail", queue="chaos", attempts=3, retry_delay_seconds=0.05, retry_cap_seconds=0.1)
+@dataclass(frozen=True, slots=True)
+class Fail(Job):
+    """`how`: retry | permanent | domain | slow."""
+
+    how: str
+
+
+@job("chaos.slow", queue="chaos", attempts=2, timeout_seconds=1, retry_delay_seconds=0.05)
+@dataclass(frozen=True, slots=True)
+class TooSlow(Job):
+    pass
+
+
+async def leave_mark(caller: Caller, number: int, worker: str = "") -> None:
+    async with caller.transaction():
+        await audit(caller, "chaos.mark", object_type="Chaos", object_id=UUID(int=number), details={"worker": worker})
+
+
+@handles(Mark)
+async def mark(caller: Caller, job: Mark) -> None:
+    if job.seconds:
+        await asyncio.sleep(job.seconds)
+    await leave_mark(caller, job.number, str(os.getpid()))
+
+
+@handles(UrgentMark)
+async def urgent(caller: Caller, job: UrgentMark) -> None:
+    await leave_mark(caller, job.number)
+
+
+@handles(Fail)
+async def fail(caller: Caller, job: Fail) -> None:
+    if job.how == "permanent":
+        raise PermanentFailure("The card was refused.")
+    if job.how == "domain":
+        raise Invalid("The list is empty.")
+    raise RuntimeError("the disk is full")
+
+
+@handles(TooSlow)
+async def too_slow(caller: Caller, job: TooSlow) -> None:
+    await asyncio.sleep(30)
+
+
+HANDLERS = Handlers([mark, urgent, fail, too_slow])
+
+
+def chaos_worker(settings: Settings) -> JobWorker:
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Resources]:
+        async with opened(build_resources(settings)) as resources:
+            yield resources
+
+    return JobWorker(settings, HANDLERS, opening)
+
+
+if __name__ == "__main__":
+    chosen = Settings.model_validate(json.loads(sys.stdin.readline()))
+    work_until_signalled(chaos_worker(chosen), chosen)
