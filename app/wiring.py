@@ -1,30 +1,57 @@
 """The one page that chooses implementations. Both entry points (API and actors) and the tests compose from here."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.core.clock import Clock
+from app.core.rate_limits import RateLimits
 from app.core.resources import Resources
 from app.core.secrets import Cipher
 from app.core.settings import Settings, parse_master_keys
+from app.identity.access_tokens import AccessTokens
+from app.identity.passwords import Passwords
+from app.identity.ports import SystemMail
+from app.jobs.maintenance import Cleaners, expire_finished_jobs
+from app.live.feed import LiveFeed
+from app.live.retention import expire_live_events
+from app.outreach.contact_imports import expire_import_errors
+from app.outreach.ports import MailSubmitter
+from app.outreach.templates import expire_orphaned_versions
+from app.outreach.uploads import expire_uploads
+from app.providers.egress import EgressGuard
+from app.providers.smtp.submitter import SmtpSubmitter
+from app.providers.system_mail import SystemSmtp
 from db.core.tiers import CONTENT, OLAP, OLTP, SYSTEM, TierEngine
 
 REDIS_TIMEOUT_SECONDS = 2.0
 
+CLEANERS = Cleaners(
+    (
+        expire_finished_jobs,
+        expire_live_events,
+        expire_import_errors,
+        expire_uploads,
+        expire_orphaned_versions,
+    )
+)
+
 
 def build_resources(settings: Settings) -> Resources:
     """What a process works with. Opens nothing: `opened` opens the pools, Redis connects when it is first used."""
+    clock = Clock(settings.clock_start, speed=settings.clock_speed, epoch_at=settings.clock_epoch_at)
+    redis = redis_client(settings)
     return Resources(
         settings=settings,
-        clock=Clock(settings.clock_start, speed=settings.clock_speed, epoch_at=settings.clock_epoch_at),
+        clock=clock,
         cipher=Cipher(parse_master_keys(settings.master_keys.get_secret_value())),
-        redis=redis_client(settings),
-        ports=_ports(settings),
+        redis=redis,
+        ports=_ports(settings, clock, redis),
     )
 
 
@@ -39,15 +66,32 @@ def redis_client(settings: Settings) -> Redis:
     )
 
 
-def _ports(settings: Settings) -> Mapping[type[Any], Any]:
-    return {}
+def _ports(settings: Settings, clock: Clock, redis: Redis) -> dict[type[Any], Any]:
+    return {
+        AccessTokens: AccessTokens.of(settings),
+        Passwords: Passwords(),
+        RateLimits: RateLimits(redis),
+        SystemMail: SystemSmtp(
+            settings.system_smtp_url,
+            sender=settings.system_mail_from,
+            clock=clock,
+            trust_ca_file=settings.trust_ca_file,
+        ),
+        LiveFeed: LiveFeed(settings.redis_url),
+        Cleaners: CLEANERS,
+        MailSubmitter: SmtpSubmitter(
+            EgressGuard(settings.egress_allow),
+            local_hostname=urlsplit(settings.public_url).hostname or "localhost",
+            trust_ca_file=settings.trust_ca_file,
+        ),
+    }
 
 
 @asynccontextmanager
 async def opened(resources: Resources, *, system: bool = False) -> AsyncIterator[Resources]:
     """Opens the pools of this process, and closes them and Redis at the end. `system` opens the relay's pool too.
 
-    Content and OLAP pools connect when they are first used: a process starts and serves while one of them is down.
+    Pools connect when they are first used: a process starts, and serves what it can, while a tier is down.
     """
     settings = resources.settings
     pools: list[tuple[TierEngine, str, int]] = [
@@ -64,4 +108,5 @@ async def opened(resources: Resources, *, system: bool = False) -> AsyncIterator
         for engine, url, size in pools:
             await engine.open(url, max_size=size, statement_cache=settings.statement_cache)
             stack.push_async_callback(engine.close)
+        stack.push_async_callback(resources.port(LiveFeed).close)
         yield resources
