@@ -10,8 +10,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from app.core.caller import Caller, CallerKind
 from app.core.door import ConnectionFacts, Door
 from app.core.errors import Throttled, Unauthenticated
@@ -23,7 +21,7 @@ from graph.core.socket_messages import SUBPROTOCOL, Close, Message, authorizatio
 from graph.core.view import Receive, Scope, Send
 from graph.core.watch import RECHECK_SECONDS, Rights, RightsLost
 
-log = structlog.get_logger(__name__)
+_FAREWELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,9 @@ class Socket:
         finally:
             await self._stop_everything()
         if close is not None:
-            with suppress(OSError):
-                await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
     # ---- parts that run side by side
 
@@ -107,7 +106,8 @@ class Socket:
         while True:
             text = await self._outbox.get()
             try:
-                await asyncio.wait_for(send({"type": "websocket.send", "text": text}), self._limits.stalled_seconds)
+                async with asyncio.timeout(self._limits.stalled_seconds):
+                    await send({"type": "websocket.send", "text": text})
             except TimeoutError:
                 raise Close(1013, "You read too slowly: connect again and resume.") from None
 

@@ -118,14 +118,17 @@ async def release_claim(claim_id: UUID, fence: UUID) -> None:
 
 
 async def delete_older_answers(created_before: datetime, limit: int) -> None:
-    """Removes up to `limit` answers of the tenant that nobody may ask for any more; skips locked ones."""
+    """Removes up to `limit` answers of the tenant that nobody may ask for any more; skips locked ones.
+
+    ARRAY(...) runs once; as `IN (... LIMIT n FOR UPDATE)` the planner may run it per row and delete them all.
+    """
     await current().execute(
         """
         DELETE FROM idempotency_answers
-        WHERE tenant_id = $1 AND id IN (
+        WHERE tenant_id = $1 AND id = ANY (ARRAY(
           SELECT id FROM idempotency_answers WHERE tenant_id = $1 AND created_at < $2
           ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
-        )
+        ))
         """,
         current().tenant_id,
         created_before,

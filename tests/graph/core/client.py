@@ -21,7 +21,12 @@ _PLENTY = 1_000_000_000
 
 
 async def run(
-    schema: PublicSchema, caller: Caller, query: str, variables: dict[str, Any] | None = None, *, name: str | None = None
+    schema: PublicSchema,
+    caller: Caller,
+    query: str,
+    variables: dict[str, Any] | None = None,
+    *,
+    name: str | None = None,
 ) -> dict[str, Any]:
     """The response of an operation as a client would read it: {"data", "errors", "extensions"}. Budgets are endless."""
     documents = Documents(schema._schema, sign_in=schema.anonymous_mutations)
@@ -38,7 +43,10 @@ async def run(
 async def serving(application: Any) -> AsyncIterator[str]:
     """Runs an ASGI application under a real uvicorn; gives `127.0.0.1:<port>`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_level="warning", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)  # so that slow readers are felt soon
+    config = uvicorn.Config(
+        application, log_level="warning", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -91,7 +91,7 @@ async def write_note(caller: Caller, text: str, *, crash: str | None = None) -> 
         problems.append(TooLong(f"A note has at most {LONGEST} characters.", ("input", "text")))
     if problems:
         raise Problems(problems)
-    note = NoteRow(new_id(), text, caller.now())
+    note = NoteRow(new_id(), text, caller.now().replace(microsecond=0))
     async with caller.transaction():
         await audit(caller, "note.add", object_type="Note", object_id=note.id, details={"text": text})
         if crash == "before commit":
@@ -256,5 +256,3 @@ def note_schema() -> PublicSchema:
         mutation=root("Mutation", "Writes.", [NoteMutations]),
         subscription=root("Subscription", "Watches.", [NoteSubscriptions]),
     )
-
-

@@ -54,7 +54,9 @@ async def test_bf61_78d5_reads_json_in_utf8(http: httpx.AsyncClient, content_typ
     assert response.json()["data"]["echo"]["text"] == "Zażółć 🐧"
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/graphql", "application/json; charset=latin1"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/graphql", "application/json; charset=latin1"]
+)
 async def test_9abe_refuses_other_content_types(http: httpx.AsyncClient, content_type: str | None) -> None:
     headers = {"content-type": content_type} if content_type else {}
 
@@ -200,9 +202,7 @@ async def test_several_operations_run_the_named_one(http: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize("accept", [JSON, RESPONSE])
-async def test_callers_without_a_token_reach_sign_in_operations_and_typename_only(
-    address: str, accept: str
-) -> None:
+async def test_callers_without_a_token_reach_sign_in_operations_and_typename_only(address: str, accept: str) -> None:
     greet = 'mutation { greet(input: {name: "Ada"}) { greeting userErrors { code } } }'
     async with httpx.AsyncClient(base_url=f"http://{address}") as nobody:
         allowed = [await post(nobody, {"query": query}, accept=accept) for query in (greet, "{ __typename }")]
