@@ -18,6 +18,10 @@ def bootstrap(
         str,
         typer.Option("--admin-url", help="postgresql:// URL of an administrator of the server.", show_default=False),
     ],
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="Write the settings into the data folder instead, for commands with this --data."),
+    ] = False,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Make the four roles and three databases, as an administrator of the server, and print the settings to keep.
@@ -32,6 +36,10 @@ def bootstrap(
     variables = database_variables(admin_url, secrets.passwords)
     variables["PENGUINMAILS_MASTER_KEYS"] = f"1:{secrets.master_key}"
     variables["PENGUINMAILS_TOKEN_KEY"] = secrets.token_key
+    if save:
+        folder.write_environment(variables)
+        typer.echo(f"The settings are in {folder.environment_file}.", err=True)
+        return
     for name, value in variables.items():
         typer.echo(f"{name}={value}")
     typer.echo(
