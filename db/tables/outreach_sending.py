@@ -89,7 +89,7 @@ class Message(Table, tablename="messages", db=OLTP):
     contact_id = UUID()
     mailbox_id = UUID(null=True)
     to_address = Varchar(length=254)
-    email_key = Varchar(length=254, null=True)
+    email_key = Varchar(length=254)
     recipient_domain = Varchar(length=253)
     state = Varchar(length=20)
     due_at = Timestamptz(null=True)
@@ -121,7 +121,7 @@ class MessageAttempt(Table, tablename="message_attempts", db=OLTP):
 class Suppression(Table, tablename="suppressions", db=OLTP):
     tenant_id = UUID()
     id = UUID(primary_key=True)
-    email_key = Varchar(length=254, null=True)
+    email_key = Varchar(length=254)
     reason = Varchar(length=20)
     source = Varchar(length=40)
     note = Text(null=True)

@@ -36,8 +36,9 @@ def declared_tables() -> dict[tuple[str, str], type[Table]]:
 
 def declared_columns(table: type[Table]) -> dict[str, tuple[str, bool]]:
     def type_of(column: Any) -> str:
-        name = column.column_type.partition("(")[0]
-        return NORMAL.get(name, str(name).lower())
+        name = re.sub(r"\(\d+\)", "", str(column.column_type))
+        element = name.removesuffix("[]")
+        return NORMAL.get(element, element.lower()) + name[len(element) :]
 
     return {c._meta.db_column_name: (type_of(c), not c._meta.null) for c in table._meta.columns}
 
@@ -58,7 +59,9 @@ async def test_every_table_has_a_class_and_every_class_a_table(servers: TestServ
         for name, column in declared_columns(table).items()
     }
 
-    assert sorted(in_catalog ^ declared) == []
+    problems = [f"catalog only: {column}" for column in sorted(in_catalog - declared)]
+    problems += [f"class only: {column}" for column in sorted(declared - in_catalog)]
+    assert not problems, "\n".join(problems)
 
 
 def _nile_statements(tier: str) -> list[tuple[str, str]]:
