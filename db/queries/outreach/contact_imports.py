@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from db.core.paging import Page
 from db.core.rows import all_rows, columns, one_row
 from db.core.transaction import current
@@ -129,14 +131,14 @@ async def update_import(changed: ContactImport) -> None:
 async def insert_errors(import_id: UUID, errors: Sequence[ImportError]) -> None:
     await current().execute(
         "INSERT INTO contact_import_errors (tenant_id, import_id, row_number, problem, message, cells) "
-        "SELECT $1, $2, e.row_number, e.problem, e.message, e.cells "
-        "FROM unnest($3::int[], $4::text[], $5::text[], $6::jsonb[]) AS e (row_number, problem, message, cells)",
+        "SELECT $1, $2, e.row_number, e.problem, e.message, e.cells::jsonb "
+        "FROM unnest($3::int[], $4::text[], $5::text[], $6::text[]) AS e (row_number, problem, message, cells)",
         current().tenant_id,
         import_id,
         [error.row_number for error in errors],
         [error.problem for error in errors],
         [error.message for error in errors],
-        [error.cells for error in errors],
+        [orjson.dumps(error.cells).decode() for error in errors],  # a list of lists would read as one array
     )
 
 
