@@ -2,9 +2,31 @@
 
 from graph.core.build import build_schema, root
 from graph.core.node import NodeQueries
+from graph.identity.accounts import AccountMutations
+from graph.identity.invitations import InvitationMutations, InvitationQueries
+from graph.identity.members import MemberMutations, MemberQueries
+from graph.identity.sessions import SessionMutations, SessionQueries
+from graph.identity.tenant_settings import TenantSettingsMutations, TenantSettingsQueries
+from graph.identity.viewers import ViewerQueries
+from graph.identity.workspaces import WorkspaceMutations, WorkspaceQueries
 
-QUERIES: list[type] = [NodeQueries]
-MUTATIONS: list[type] = []
+QUERIES: list[type] = [
+    NodeQueries,
+    ViewerQueries,
+    SessionQueries,
+    TenantSettingsQueries,
+    WorkspaceQueries,
+    MemberQueries,
+    InvitationQueries,
+]
+MUTATIONS: list[type] = [
+    AccountMutations,
+    SessionMutations,
+    TenantSettingsMutations,
+    WorkspaceMutations,
+    MemberMutations,
+    InvitationMutations,
+]
 SUBSCRIPTIONS: list[type] = []
 
 schema = build_schema(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from app.audit.trail import audit
@@ -32,8 +33,14 @@ __all__ = ["Invitation"]
 INVITE = "invite"
 INVITATIONS_PER_HOUR = 100
 MOST_WORKSPACE_ROLES = 50
-PENDING, ACCEPTED, REVOKED = "pending", "accepted", "revoked"
 _EMAIL, _ROLES, _ID = ("input", "email"), ("input", "workspaceRoles"), ("input", "invitationId")
+
+
+class InvitationState(StrEnum):
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +64,11 @@ async def invitations(caller: Caller, *, first: int, after: UUID | None = None) 
         return await queries.invitations(first=first, after=after)
 
 
-@requires(Permission.MEMBERS_READ)
+@requires(Permission.TENANT_READ)
 async def invitations_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[Invitation | None]:
-    """None where there is none, in the order of `ids`."""
+    """None where there is none, or the caller may not see it, in the order of `ids`."""
+    if not caller.may(Permission.MEMBERS_READ):
+        return [None for _ in ids]
     async with caller.transaction(read_only=True):
         rows = {row.id: row for row in await queries.invitations_by_ids(ids)}
     return [rows.get(each) for each in ids]
@@ -92,7 +101,7 @@ async def invite_member(
         if not await queries.insert_invitation(made):
             raise Taken("This person is invited already: revoke that invitation to send another.", _EMAIL)
         await enqueue(caller, SendInvitation(made.id))
-        await _changed(caller, made, version=1, state=PENDING, action="member.invite")
+        await _changed(caller, made, version=1, state=InvitationState.PENDING, action="member.invite")
     return made
 
 
@@ -120,7 +129,7 @@ async def _new_invitation(
         invited_by="An administrator" if inviter is None else inviter.display_name,
         secret_hash=hash_secret(token.secret),
         sealed_secret=sealed,
-        state=PENDING,
+        state=InvitationState.PENDING,
         version=1,
         expires_at=now + INVITATION_LIFE,
         created_at=now,
@@ -140,11 +149,11 @@ async def revoke_invitation(caller: Caller, invitation_id: UUID) -> Invitation:
         held = await queries.lock_invitation(invitation_id)
         if held is None:
             raise NotFound("invitation", _ID)
-        if held.state == ACCEPTED:
+        if held.state == InvitationState.ACCEPTED:
             raise InvitationOver("It was accepted already: remove the member instead.", _ID)
-        if held.state == PENDING:
-            version = await queries.end_invitation(invitation_id, REVOKED, at=caller.now())
-            await _changed(caller, held, version=version, state=REVOKED, action="invitation.revoke")
+        if held.state == InvitationState.PENDING:
+            version = await queries.end_invitation(invitation_id, InvitationState.REVOKED, at=caller.now())
+            await _changed(caller, held, version=version, state=InvitationState.REVOKED, action="invitation.revoke")
         after = await queries.invitation_by_id(invitation_id)
     assert after is not None
     return after
@@ -158,7 +167,7 @@ async def send_invitation(caller: Caller, invitation_id: UUID) -> None:
         tenant = await tenants.tenant()
     if invitation is None or tenant is None or invitation.sealed_secret is None:
         return
-    if invitation.state != PENDING or invitation.expires_at <= caller.now():
+    if invitation.state != InvitationState.PENDING or invitation.expires_at <= caller.now():
         return
     secret = caller.resources.cipher.open(
         invitation.sealed_secret,

@@ -12,7 +12,7 @@ from app.core.permissions import TenantRole
 from app.core.secrets import Token, secret_matches
 from app.core.use_case import requires
 from app.identity.errors import LinkOver, WrongCredentials
-from app.identity.invitations import ACCEPTED, INVITE, PENDING
+from app.identity.invitations import INVITE, InvitationState
 from app.identity.passwords import Passwords
 from app.identity.rules.member_changes import NotAllowed
 from app.identity.rules.names import read_name
@@ -62,7 +62,7 @@ async def accept_invitation(
 def _living(invitation: Invitation | None, token: Token, now: datetime) -> Invitation:
     if invitation is None or not secret_matches(token.secret, invitation.secret_hash):
         raise LinkOver(_ASK)
-    if invitation.state != PENDING or invitation.expires_at <= now:
+    if invitation.state != InvitationState.PENDING or invitation.expires_at <= now:
         raise LinkOver(_ASK)
     return invitation
 
@@ -139,7 +139,7 @@ async def _join(caller: Caller, invitation: Invitation, user: User, auth_epoch: 
     if not await memberships.insert_membership(membership):
         raise Taken("You are a member of this tenant already: sign in.", ("input", "token"))
     await _grant_workspaces(invitation, membership)
-    version = await invitations.end_invitation(invitation.id, ACCEPTED, at=now)
+    version = await invitations.end_invitation(invitation.id, InvitationState.ACCEPTED, at=now)
     member, tenant = await memberships.member_by_user(user.id), await tenants.tenant()
     assert member is not None
     assert tenant is not None
@@ -169,6 +169,6 @@ async def _record_joining(joined: Caller, invitation: Invitation, member: Member
     await record(
         joined,
         MemberJoined(workspace_id=None, object_id=member.id, version=1, role=member.role),
-        InvitationChanged(workspace_id=None, object_id=invitation.id, version=version, state=ACCEPTED),
+        InvitationChanged(workspace_id=None, object_id=invitation.id, version=version, state=InvitationState.ACCEPTED),
     )
     await audit(joined, "invitation.accept", object_type="Invitation", object_id=invitation.id)

@@ -11,6 +11,7 @@ from app.core.secrets import Token, hash_secret
 from app.core.use_case import requires
 from app.identity.ports import Mail, SystemMail
 from app.identity.rules import mail_texts
+from app.identity.rules.addresses import address_key
 from app.identity.rules.session_life import RESET_LIFE, VERIFICATION_LIFE
 from app.identity.sign_in_limits import may_mail
 from app.jobs.job import Job, spec_of
@@ -42,6 +43,15 @@ async def send_verification(caller: Caller, user_id: UUID) -> None:
     token = await _new_token(caller, user, VERIFY, VERIFICATION_LIFE)
     hours = int(VERIFICATION_LIFE.total_seconds() // 3600)
     await _send(caller, user, mail_texts.verification(_url(caller), name=user.display_name, token=token, hours=hours))
+
+
+@requires(Permission.TENANT_UPDATE)
+async def send_verification_to(caller: Caller, email: str) -> None:
+    """As send_verification, for the user of an address, if there is one."""
+    async with shared_transaction(read_only=True):
+        user = await users.user_by_key(address_key(email))
+    if user is not None:
+        await send_verification(caller, user.id)
 
 
 @requires(Permission.TENANT_UPDATE)

@@ -1,0 +1,26 @@
+"""Mails to users, as workers send them."""
+
+from actors.core.handler import handles
+from app.core.caller import Caller
+from app.identity import user_mail
+from app.identity.jobs import SendAccountExists, SendPasswordChanged, SendPasswordReset, SendVerification
+
+
+@handles(SendVerification)
+async def send_verification(caller: Caller, job: SendVerification) -> None:
+    await user_mail.send_verification(caller, job.user_id)
+
+
+@handles(SendAccountExists)
+async def send_account_exists(caller: Caller, job: SendAccountExists) -> None:
+    await user_mail.send_account_exists(caller, job.user_id)
+
+
+@handles(SendPasswordReset)
+async def send_password_reset(caller: Caller, job: SendPasswordReset) -> None:
+    await user_mail.send_password_reset(caller, job.user_id)
+
+
+@handles(SendPasswordChanged)
+async def send_password_changed(caller: Caller, job: SendPasswordChanged) -> None:
+    await user_mail.send_password_changed(caller, job.user_id)
