@@ -43,13 +43,16 @@ class TestServers:
 
 
 class ServersOfRun:
-    """Started by the process that was asked to test, before its workers; stopped after them."""
+    """Started by the process that was asked to test, before its workers; stopped after them.
 
-    def __init__(self) -> None:
+    `fast` keeps nothing on disk for certain: right for tests, wrong for measurements.
+    """
+
+    def __init__(self, *, fast: bool = True) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="penguinmails-tests-"))
         self._folder.chmod(0o755)
-        self._postgres = EmbeddedPostgres(self._folder / "postgres", fast=True, port=None)
-        self._redis = EmbeddedRedis(self._folder / "redis", port=None, fast=True)
+        self._postgres = EmbeddedPostgres(self._folder / "postgres", fast=fast, port=None)
+        self._redis = EmbeddedRedis(self._folder / "redis", port=None, fast=fast)
 
     def start(self) -> None:
         self._postgres.start()

@@ -1,0 +1,40 @@
+"""Runs every measurement on servers of its own, and shows one table, or one JSON object as the last line."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from rich.console import Console
+
+from app.core.resources import Resources
+from app.wiring import build_resources, opened
+from tests.bench.deployment import Deployment, deployment
+from tests.bench.figures import Figure, as_object, as_table
+from tests.bench.jobs import measure_jobs
+
+Measurement = Callable[[Deployment, Resources], Awaitable[list[Figure]]]
+MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (("jobs", measure_jobs),)
+
+
+def run(as_json: bool) -> int:
+    """Progress goes to standard error. Returns the exit code; a measurement that fails raises."""
+    progress = Console(stderr=True, highlight=False)
+    with deployment() as deployed:
+        figures = asyncio.run(_measure(deployed, progress))
+    if as_json:
+        sys.stdout.write(json.dumps(as_object(figures)) + "\n")
+    else:
+        Console(highlight=False).print(as_table(figures))
+    return 0
+
+
+async def _measure(deployed: Deployment, progress: Console) -> list[Figure]:
+    figures: list[Figure] = []
+    async with opened(build_resources(deployed.settings), system=True) as resources:
+        for name, measure in MEASUREMENTS:
+            started = time.monotonic()
+            figures += await measure(deployed, resources)
+            progress.print(f"{name}: {time.monotonic() - started:.0f} s")
+    return figures
