@@ -1,7 +1,7 @@
 """The GraphQL server as one ASGI application: POST and WebSocket on its path, event streams on `<path>/stream`."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.core.door import Door
 from app.core.resources import Resources
@@ -29,10 +29,12 @@ class GraphQLApplication:
 
     def __init__(self, schema: PublicSchema, door: Door, resources: Resources, tuning: Tuning | None = None) -> None:
         tuning = tuning or Tuning()
-        self.documents = Documents(schema._schema, sign_in=schema.anonymous_mutations, limits=tuning.limits)
+        settings = resources.settings
+        limits = replace(tuning.limits, cost=min(tuning.limits.cost, settings.graphql_bucket_points))
+        self.documents = Documents(schema._schema, sign_in=schema.anonymous_mutations, limits=limits)
         self.buckets = Buckets(
-            capacity=resources.settings.graphql_bucket_points,
-            rate=resources.settings.graphql_points_per_second,
+            capacity=settings.graphql_bucket_points,
+            rate=settings.graphql_points_per_second,
             redis=resources.redis,
         )
         self.engine = Engine(schema, self.documents, self.buckets)

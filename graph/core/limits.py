@@ -62,6 +62,7 @@ class Size:
 
 _NOTHING = Size()
 _MOST_LEVELS = 100
+_LONGEST_NUMBER = 12
 
 
 class Measure:
@@ -216,7 +217,7 @@ def _length(node: FieldNode) -> Price:
 
 def _count(given: ValueNode | None, default: int) -> Price:
     if isinstance(given, IntValueNode):
-        return number(given.value, MOST_PAGE)
+        return number(int(given.value[:_LONGEST_NUMBER]), MOST_PAGE)
     if isinstance(given, VariableNode):
         return VariableCount(given.name.value, default)
     return default

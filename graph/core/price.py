@@ -75,11 +75,7 @@ def evaluate(price: Price, variables: Mapping[str, Any]) -> int:
 
 
 def number(given: object, default: int) -> int:
-    """A page size as given (an int, or an int literal's text), within 0 and the largest page; else the default."""
-    if isinstance(given, str):
-        if not given.isdecimal() or len(given) > 9:
-            return MOST_PAGE if given.isdecimal() else 0
-        given = int(given)
+    """A page size as given, within 0 and the largest page; the default for what is no number."""
     if isinstance(given, bool) or not isinstance(given, int):
         return default
     return max(0, min(given, MOST_PAGE))

@@ -50,7 +50,7 @@ async def serving(application: Any) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn tells it by this attribute only
             await asyncio.sleep(0.01)
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:

@@ -1,11 +1,11 @@
 """A small noun of our own to test the server with: notes. Each note is a row of the audit trail, so that it is real."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -51,6 +51,11 @@ class NoteRow:
     created_at: datetime
 
 
+def _row(record: Any) -> NoteRow:
+    details = record["details"]
+    return NoteRow(record["object_id"], details["text"], datetime.fromisoformat(details["at"]))
+
+
 class CursorExpired(DomainError):
     code = ErrorCode.CURSOR_EXPIRED
 
@@ -60,25 +65,25 @@ class CursorExpired(DomainError):
 async def list_notes(caller: Caller, *, first: int, after: UUID | None) -> Page[NoteRow]:
     async with caller.transaction(read_only=True):
         rows = await current().fetch(
-            "SELECT object_id, details, created_at FROM audit_log WHERE tenant_id = $1 AND action = 'note.add' "
+            "SELECT object_id, details FROM audit_log WHERE tenant_id = $1 AND action = 'note.add' "
             "AND ($2::uuid IS NULL OR object_id < $2) ORDER BY object_id DESC LIMIT $3",
             current().tenant_id,
             after,
             first + 1,
         )
-    return Page.cut([NoteRow(row["object_id"], row["details"]["text"], row["created_at"]) for row in rows], first)
+    return Page.cut([_row(row) for row in rows], first)
 
 
 @requires(Permission.TENANT_READ)
 async def notes_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[NoteRow | None]:
     async with caller.transaction(read_only=True):
         rows = await current().fetch(
-            "SELECT object_id, details, created_at FROM audit_log "
+            "SELECT object_id, details FROM audit_log "
             "WHERE tenant_id = $1 AND action = 'note.add' AND object_id = ANY($2::uuid[])",
             current().tenant_id,
             list(ids),
         )
-    found = {row["object_id"]: NoteRow(row["object_id"], row["details"]["text"], row["created_at"]) for row in rows}
+    found = {row["object_id"]: _row(row) for row in rows}
     return [found.get(each) for each in ids]
 
 
@@ -91,9 +96,15 @@ async def write_note(caller: Caller, text: str, *, crash: str | None = None) -> 
         problems.append(TooLong(f"A note has at most {LONGEST} characters.", ("input", "text")))
     if problems:
         raise Problems(problems)
-    note = NoteRow(new_id(), text, caller.now().replace(microsecond=0))
+    note = NoteRow(new_id(), text, caller.now())
     async with caller.transaction():
-        await audit(caller, "note.add", object_type="Note", object_id=note.id, details={"text": text})
+        await audit(
+            caller,
+            "note.add",
+            object_type="Note",
+            object_id=note.id,
+            details={"text": text, "at": note.created_at.isoformat()},
+        )
         if crash == "before commit":
             raise RuntimeError("a secret detail of our own: password=hunter2")
     if crash == "after commit":
@@ -236,7 +247,7 @@ class NoteSubscriptions:
             raise RuntimeError("a secret detail of our own: password=hunter2")
 
 
-async def _ticks(info: Info, count: int | None) -> AsyncIterator[Tick]:
+async def _ticks(info: Info, count: int | None) -> AsyncGenerator[Tick, None]:
     TICKING.opened += 1
     try:
         number = 0

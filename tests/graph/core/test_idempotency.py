@@ -81,7 +81,9 @@ async def test_an_error_that_changed_nothing_frees_the_key(schema: PublicSchema,
     assert await note_count(caller) == 1
 
 
-async def test_a_crash_between_commit_and_answer_is_said_and_not_done_again(schema: PublicSchema, caller: Caller) -> None:
+async def test_a_crash_between_commit_and_answer_is_said_and_not_done_again(
+    schema: PublicSchema, caller: Caller
+) -> None:
     failed = await add(schema, caller, text="hello", crash="after commit", idempotencyKey="k")
     after = await add(schema, caller, text="hello", crash="after commit", idempotencyKey="k")
 

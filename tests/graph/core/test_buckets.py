@@ -1,0 +1,116 @@
+"""Budgets: refilled steadily, shared between processes through Redis, and working without it."""
+
+import asyncio
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from app.core.caller import Caller
+from app.core.errors import Throttled
+from app.core.ids import new_id
+from app.core.resources import Resources
+from graph.core.application import GraphQLApplication
+from graph.core.buckets import Buckets
+from graph.core.build import PublicSchema
+from tests.graph.core.client import serving_graphql
+from tests.graph.core.fake_door import FakeDoor
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def caller(resources: Resources) -> Caller:
+    return FakeDoor(resources).user("token")
+
+
+def test_a_budget_is_spent_refused_and_refilled(caller: Caller) -> None:
+    hand = Hand()
+    buckets = Buckets(capacity=100, rate=10, redis=None, monotonic=hand)
+
+    assert buckets.take(caller, 90).remaining == 10
+    with pytest.raises(Throttled) as caught:
+        buckets.take(caller, 30)
+    assert caught.value.retry_after_seconds == 2.0
+    assert buckets.look(caller, 30).remaining == 10
+    hand.at += 2
+    assert buckets.take(caller, 30).remaining == 0
+    hand.at += 1_000
+    assert buckets.look(caller, 0).remaining == 100
+
+
+def test_budgets_of_different_callers_are_apart(resources: Resources) -> None:
+    door, tenant = FakeDoor(resources), new_id()
+    buckets = Buckets(capacity=100, rate=1, redis=None)
+    buckets.take(door.user("a", tenant=tenant), 100)
+
+    assert buckets.take(door.user("b", tenant=tenant), 100).remaining == 0
+
+
+def test_the_moment_of_reset_is_when_the_budget_is_full(caller: Caller) -> None:
+    budget = Buckets(capacity=100, rate=10, redis=None).take(caller, 50)
+
+    assert 4 < (budget.reset_at - caller.now()).total_seconds() <= 5
+
+
+async def test_two_processes_share_one_budget(caller: Caller, resources: Resources) -> None:
+    one, other = (Buckets(capacity=1000, rate=0.001, redis=resources.redis) for _ in range(2))
+    one.take(caller, 600)
+    other.take(caller, 300)
+
+    await one.settle()
+    await other.settle()
+    one.take(caller, 1)
+    await one.settle()
+
+    assert other.look(caller, 0).remaining == 100
+    assert one.look(caller, 0).remaining == 99
+    with pytest.raises(Throttled):
+        one.take(caller, 200)
+
+
+async def test_without_redis_each_process_counts_for_itself_and_nothing_fails(caller: Caller) -> None:
+    buckets = Buckets(capacity=100, rate=0.001, redis=Redis(host="127.0.0.1", port=1, socket_connect_timeout=1))
+    buckets.take(caller, 60)
+
+    await buckets.settle()
+
+    assert buckets.take(caller, 40).remaining == 0
+    with pytest.raises(Throttled):
+        buckets.take(caller, 1)
+
+
+async def test_an_empty_budget_is_429_and_says_when_to_come_back(schema: PublicSchema, resources: Resources) -> None:
+    door = FakeDoor(resources)
+    door.user("poor")
+    application = GraphQLApplication(schema, door, resources)
+    application.buckets.capacity, application.buckets.rate = 30, 1.0
+    body = {"query": "{ notes { edges { node { id } } } }"}
+    async with (
+        serving_graphql(application) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", headers={"authorization": "Bearer poor"}) as http,
+    ):
+        first = await http.post("/graphql", json=body)
+        second = await http.post("/graphql", json=body)
+        await asyncio.sleep(0.3)
+
+    assert first.status_code == 200
+    assert first.json()["extensions"]["cost"] | {"resetAt": ""} == {
+        "requested": 26,
+        "limit": 30,
+        "remaining": 4,
+        "resetAt": "",
+    }
+    assert second.status_code == 429
+    error = second.json()["errors"][0]
+    assert error["extensions"] == {"code": "THROTTLED", "retryAfter": int(second.headers["retry-after"])}
+    assert error["extensions"]["retryAfter"] == 22
+    assert second.json()["extensions"]["cost"]["requested"] == 26
