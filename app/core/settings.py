@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(25.0, ge=0, description="how long running jobs may finish after SIGTERM")
     worker_metrics_port: int | None = Field(None, ge=1, le=65535, description="loopback port of a worker's /metrics")
     relay_metrics_port: int | None = Field(None, ge=1, le=65535, description="loopback port of the relay's /metrics")
-    upload_limit_bytes: int = Field(256 * 1024 * 1024, ge=1)
+    upload_limit_bytes: int = Field(256 * 1024 * 1024, ge=1, le=2**31 - 1)
     sign_in_attempts_per_minute: int = Field(10, ge=1, description="per address, and per account and network")
     verify_addresses: bool = Field(
         True, description="false lets people in before they prove their address, and signUp answers with a session"
