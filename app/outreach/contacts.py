@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.audit.trail import audit
 from app.core.caller import Caller
-from app.core.errors import DomainError, Problems, Taken
+from app.core.errors import BadInput, DomainError, Problems, Taken
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.use_case import requires
@@ -15,7 +15,6 @@ from app.live.topics import ContactChanged
 from app.outreach.access import open_workspace, reach
 from app.outreach.rules.contact_fields import ContactValues, check_custom_names, contact_values
 from db.core.paging import Page
-from db.queries.outreach import contact_lists as lists
 from db.queries.outreach import contacts as query
 
 Contact = query.Contact
@@ -111,11 +110,18 @@ async def contacts(
         if search is None or not search.strip():
             return await query.contacts_of_workspace(workspace_id, first=first, after=_id(after))
         prefix = search.strip().lower()[:LONGEST_SEARCH]
-        return await query.contacts_with_prefix(workspace_id, prefix, first=first, after=after)
+        return await query.contacts_with_prefix(workspace_id, _storable(prefix), first=first, after=_storable(after))
 
 
 def _id(after: str | None) -> UUID | None:
     return None if after is None else UUID(after)
+
+
+def _storable(text: str | None) -> str:
+    """Raises BadInput for what no address can hold and PostgreSQL cannot compare."""
+    if text is not None and "\x00" in text:
+        raise BadInput("A search and its cursor hold no NUL.")
+    return text or ""
 
 
 @requires(Permission.CONTACTS_READ)
@@ -128,17 +134,6 @@ async def contacts_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[Contact |
             if caller.may(Permission.CONTACTS_READ, row.workspace_id) and caller.sees(row.workspace_id)
         }
     return [found.get(contact_id) for contact_id in ids]
-
-
-@requires(Permission.CONTACTS_READ)
-async def list_ids_of_contacts(caller: Caller, contact_ids: Sequence[UUID]) -> list[list[UUID]]:
-    """The lists that each contact is on, in the order of `contact_ids`."""
-    async with caller.transaction(read_only=True):
-        pairs = await lists.lists_of_contacts(contact_ids)
-    by_contact: dict[UUID, list[UUID]] = {}
-    for contact_id, list_id in pairs:
-        by_contact.setdefault(contact_id, []).append(list_id)
-    return [sorted(by_contact.get(contact_id, []), reverse=True) for contact_id in contact_ids]
 
 
 def _checked(present: Mapping[str, str], given: ContactInput) -> ContactValues:

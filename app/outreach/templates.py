@@ -1,13 +1,14 @@
 """Templates: what mails say. Each change makes a version that never changes again; preview and sending render alike."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.audit.trail import audit
 from app.core.caller import Caller
-from app.core.errors import LimitReached, NotFound, Taken, WrongState
+from app.core.errors import Conflict, LimitReached, NotFound, Taken
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.use_case import requires
@@ -53,10 +54,10 @@ class TemplateText:
 
 @dataclass(frozen=True, slots=True)
 class TemplateChanges:
-    """None leaves the name as it is. A source, even an equal one, makes a new version."""
+    """`parts` names fields of TemplateSource to change; what it does not name stays. A real change makes a version."""
 
     name: str | None = None
-    source: TemplateSource | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @requires(Permission.TEMPLATES_WRITE)
@@ -89,23 +90,31 @@ async def create_template(caller: Caller, workspace_id: UUID, name: str, source:
 
 @requires(Permission.TEMPLATES_WRITE)
 async def update_template(caller: Caller, template_id: UUID, changes: TemplateChanges) -> TemplateText:
-    """What runs keeps the version that it was launched with. Raises as create_template, and LimitReached, WrongState."""
-    if changes.source is not None:
-        check_template(changes.source)
+    """What runs keeps the version that it was launched with. Raises as create_template, and LimitReached, Conflict."""
     async with caller.transaction(read_only=True):
         before = _writable(caller, await query.template_by_id(template_id))
-    written = None
-    if changes.source is not None:
-        written = await _write_version(caller, template_id, len(before.version_ids) + 1, changes.source)
+    written = await _next_version(caller, before, changes)
     async with caller.transaction():
         template = _writable(caller, await query.template_by_id(template_id, lock=True))
-        if written is not None and len(template.version_ids) >= written.number:
-            raise WrongState("Someone else changed the template at this moment: look at it and try again.")
+        if written is not None and template.current_version_id != before.current_version_id:
+            raise Conflict("Someone else changed the template at this moment: look at it and try again.")
         changed = _with(template, changes.name, written, caller.now())
         if not await query.update_template(changed):
             raise _taken(changed.name)
         await _changed(caller, changed, "updated", "template.update")
     return (await _texts(caller, [changed]))[0]
+
+
+async def _next_version(caller: Caller, before: Template, changes: TemplateChanges) -> TemplateVersion | None:
+    """Written already; None when the text stays as it is."""
+    if not changes.parts:
+        return None
+    source = await template_source(caller, before.id, before.current_version_id)
+    changed = replace(source, **changes.parts)
+    check_template(changed)
+    if changed == source:
+        return None
+    return await _write_version(caller, before.id, len(before.version_ids) + 1, changed)
 
 
 def _with(template: Template, name: str | None, written: TemplateVersion | None, now: datetime) -> Template:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -186,6 +186,19 @@ async def complete_upload(caller: Caller, upload_id: UUID) -> Upload:
             ("input", "uploadId"),
         )
     return upload
+
+
+@requires(Permission.CONTACTS_IMPORT)
+async def uploads_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[Upload | None]:
+    """In the order of `ids`; None for what the caller may not import or what is not there."""
+    async with caller.content_transaction(read_only=True):
+        rows = await query.uploads_by_ids(ids)
+    found = {
+        row.id: row
+        for row in rows
+        if caller.sees(row.workspace_id) and caller.may(Permission.CONTACTS_IMPORT, row.workspace_id)
+    }
+    return [found.get(upload_id) for upload_id in ids]
 
 
 async def upload_chunk(caller: Caller, upload: Upload, number: int) -> bytes:

@@ -20,6 +20,9 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+ColumnMapping = Sequence[tuple[str, str | None]]
+"""Pairs of a column's header and the field it fills; None leaves the column out."""
+
 _MEANINGS: dict[str, tuple[str, ...]] = {
     "email": _words(
         "email emailaddress mail mailaddress emails emailid primaryemail workemail businessemail contactemail personemail"
@@ -68,19 +71,22 @@ def columns_by_content(width: int, email_column: int) -> Columns:
     return tuple("email" if at == email_column else f"column_{at + 1}" for at in range(width))
 
 
-def columns_as_mapped(header: Sequence[str], mapping: Mapping[str, str | None]) -> Columns:
+def columns_as_mapped(header: Sequence[str], mapping: ColumnMapping) -> Columns:
     """From header to field, as a person chose; None leaves a column out. Columns not named keep their meaning.
 
-    Raises Problems: an unknown column, a field that is mapped twice, no address, a name that cannot be.
+    Raises Problems: an unknown column, a column or a field that is mapped twice, no address, a name that cannot be.
     """
     problems: list[DomainError] = []
     found = {cell.strip(): at for at, cell in reversed(list(enumerate(header)))}
     chosen: dict[int, str | None] = {}
-    for column, field in mapping.items():
-        if column.strip() not in found:
+    for column, field in mapping:
+        at = found.get(column.strip())
+        if at is None:
             problems.append(NotFound(f"column “{column[:40]}” in this file", ("input", "mapping")))
+        elif at in chosen:
+            problems.append(Invalid(f"The column “{column[:40]}” is mapped twice.", ("input", "mapping")))
         else:
-            chosen[found[column.strip()]] = field
+            chosen[at] = field
     _fill_meanings(header, chosen)
     filled = [field for field in chosen.values() if field is not None]
     for field in sorted({field for field in filled if filled.count(field) > 1}):

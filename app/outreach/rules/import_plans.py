@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.outreach.rules.contact_columns import (
+    ColumnMapping,
     Columns,
     columns_as_mapped,
     columns_by_content,
@@ -36,7 +37,7 @@ class OnDuplicate(StrEnum):
 class ReadingChoices:
     """What a person may decide instead of the sniffing: columns by header (None leaves one out), and the encoding."""
 
-    mapping: Mapping[str, str | None] | None = None
+    mapping: ColumnMapping | None = None
     encoding: str | None = None
 
 

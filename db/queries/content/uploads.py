@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from db.core.rows import columns, one_row
+from db.core.rows import all_rows, columns, one_row
 from db.core.transaction import current
 
 
@@ -39,6 +39,16 @@ async def upload_by_id(upload_id: UUID) -> Upload | None:
         f"SELECT {columns(Upload)} FROM uploads WHERE tenant_id = $1 AND id = $2",
         current().tenant_id,
         upload_id,
+    )
+
+
+async def uploads_by_ids(ids: Sequence[UUID]) -> list[Upload]:
+    """Those that exist, in no order."""
+    return await all_rows(
+        Upload,
+        f"SELECT {columns(Upload)} FROM uploads WHERE tenant_id = $1 AND id = ANY ($2::uuid[])",
+        current().tenant_id,
+        list(ids),
     )
 
 

@@ -65,30 +65,6 @@ async def lists_of_workspace(workspace_id: UUID, *, first: int, after: UUID | No
     return Page.cut(rows, first)
 
 
-async def lists_of_contacts(contact_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
-    """(contact, list) for each membership, in no order."""
-    rows = await current().fetch(
-        "SELECT contact_id, list_id FROM contact_list_members WHERE tenant_id = $1 AND contact_id = ANY ($2::uuid[])",
-        current().tenant_id,
-        list(contact_ids),
-    )
-    return [(row["contact_id"], row["list_id"]) for row in rows]
-
-
-async def rename_list(list_id: UUID, name: str, *, at: datetime) -> bool:
-    """False when the name is taken."""
-    status = await current().execute(
-        "UPDATE contact_lists SET name = $3, version = version + 1, updated_at = $4 WHERE tenant_id = $1 AND id = $2 "
-        "AND NOT EXISTS (SELECT 1 FROM contact_lists o WHERE o.tenant_id = $1 "
-        "AND o.workspace_id = contact_lists.workspace_id AND o.name = $3 AND o.id <> $2)",
-        current().tenant_id,
-        list_id,
-        name,
-        at,
-    )
-    return status == "UPDATE 1"
-
-
 async def delete_list(list_id: UUID) -> None:
     """The contacts stay; imports into it go on without it."""
     await current().execute(

@@ -74,8 +74,8 @@ async def contacts_of_workspace(workspace_id: UUID, *, first: int, after: UUID |
     return Page.cut(rows, first)
 
 
-async def contacts_with_prefix(workspace_id: UUID, prefix: str, *, first: int, after: str | None) -> Page[Contact]:
-    """Whose address begins so (in lower case), by address; `after` is the key of the last one seen."""
+async def contacts_with_prefix(workspace_id: UUID, prefix: str, *, first: int, after: str) -> Page[Contact]:
+    """Whose address begins so (in lower case), by address; `after` is the key of the last one seen, or empty."""
     rows = await all_rows(
         Contact,
         f"SELECT {columns(Contact)} FROM contacts WHERE tenant_id = $1 AND workspace_id = $2 "
@@ -84,7 +84,7 @@ async def contacts_with_prefix(workspace_id: UUID, prefix: str, *, first: int, a
         workspace_id,
         prefix,
         prefix + _LAST,
-        after or "",
+        after,
         first + 1,
     )
     return Page.cut(rows, first)

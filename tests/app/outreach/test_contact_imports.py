@@ -222,8 +222,8 @@ async def test_a_preview_shows_how_the_file_would_be_read(stage: Stage) -> None:
 
 async def test_a_mapping_overrules_the_headers_and_a_bad_one_changes_nothing(stage: Stage) -> None:
     data = b"a,b,c\nann@mail.example,Ann,secret\n"
-    good = ReadingChoices(mapping={"a": "email", "b": "first_name", "c": None})
-    twice = ReadingChoices(mapping={"a": "email", "b": "email"})
+    good = ReadingChoices(mapping=[("a", "email"), ("b", "first_name"), ("c", None)])
+    twice = ReadingChoices(mapping=[("a", "email"), ("b", "email")])
 
     with pytest.raises(Problems, match="both fill the field email"):
         await stage.imported(data, choices=twice)
