@@ -10,11 +10,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from app.core.clock import Clock
+from app.core.door import Door
 from app.core.rate_limits import RateLimits
 from app.core.resources import Resources
 from app.core.secrets import Cipher
 from app.core.settings import Settings, parse_master_keys
 from app.identity.access_tokens import AccessTokens
+from app.identity.door import SessionDoor
 from app.identity.passwords import Passwords
 from app.identity.ports import SystemMail
 from app.jobs.maintenance import Cleaners, expire_finished_jobs
@@ -46,13 +48,16 @@ def build_resources(settings: Settings) -> Resources:
     """What a process works with. Opens nothing: `opened` opens the pools, Redis connects when it is first used."""
     clock = Clock(settings.clock_start, speed=settings.clock_speed, epoch_at=settings.clock_epoch_at)
     redis = redis_client(settings)
-    return Resources(
+    ports = _ports(settings, clock, redis)
+    resources = Resources(
         settings=settings,
         clock=clock,
         cipher=Cipher(parse_master_keys(settings.master_keys.get_secret_value())),
         redis=redis,
-        ports=_ports(settings, clock, redis),
+        ports=ports,
     )
+    ports[Door] = SessionDoor(resources)  # it hands the resources on with every caller that it admits
+    return resources
 
 
 def redis_client(settings: Settings) -> Redis:

@@ -1,0 +1,62 @@
+"""The API as one ASGI application: every route on one page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from app.core.door import Door
+from app.core.resources import Resources
+from app.core.settings import Settings, read_settings
+from app.http.middleware.safety import SafetyHeaders
+from app.wiring import build_resources, opened
+from graph.core.application import GraphQLApplication
+from graph.schema import schema
+
+_ONE_DAY_SECONDS = 86_400
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Made by the server process; reads the environment unless settings are given. Raises SettingsInvalid."""
+    resources = build_resources(settings or read_settings())
+    door = resources.port(Door)
+    graphql = GraphQLApplication(schema, door, resources)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with opened(resources), graphql.running():
+            yield
+
+    return Starlette(
+        routes=_routes(graphql, door, resources),
+        middleware=_middleware(resources.settings),
+        lifespan=lifespan,
+    )
+
+
+def _routes(graphql: GraphQLApplication, door: Door, resources: Resources) -> list[BaseRoute]:
+    return [
+        Route("/graphql", endpoint=graphql),
+        Route("/graphql/stream", endpoint=graphql),
+        WebSocketRoute("/graphql", endpoint=graphql),
+    ]
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Single-page apps of the allowed origins send their token in a header; no cookie is ever used."""
+    chain = [Middleware(SafetyHeaders)]
+    if settings.allowed_origins:
+        chain.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_methods=["GET", "POST", "PUT"],
+                allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+                expose_headers=["X-Request-Id", "Retry-After"],
+                max_age=_ONE_DAY_SECONDS,
+            )
+        )
+    return chain
