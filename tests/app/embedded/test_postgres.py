@@ -116,6 +116,16 @@ async def test_a_pid_file_whose_number_belongs_to_another_process_now_is_no_obst
     assert await value(server, "SELECT 1") == 1
 
 
+def test_a_cluster_whose_password_file_is_gone_is_not_given_another_one(server: EmbeddedPostgres, folder: Path) -> None:
+    server.stop()
+    (folder / "postgres.password").unlink()
+
+    with pytest.raises(EmbeddedError, match=r"postgres\.password is missing"):
+        server.start()
+
+    assert not (folder / "postgres.password").exists()
+
+
 async def test_a_second_start_on_the_same_folder_says_that_one_is_running(
     server: EmbeddedPostgres, folder: Path
 ) -> None:
