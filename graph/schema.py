@@ -9,6 +9,11 @@ from graph.identity.sessions import SessionMutations, SessionQueries
 from graph.identity.tenant_settings import TenantSettingsMutations, TenantSettingsQueries
 from graph.identity.viewers import ViewerQueries
 from graph.identity.workspaces import WorkspaceMutations, WorkspaceQueries
+from graph.outreach.contact_imports import ContactImportMutations, ContactImportQueries, ContactImportSubscriptions
+from graph.outreach.contact_lists import ContactListMutations, ContactListQueries
+from graph.outreach.contacts import ContactMutations, ContactQueries
+from graph.outreach.templates import TemplateMutations, TemplateQueries
+from graph.outreach.uploads import UploadMutations
 
 QUERIES: list[type] = [
     NodeQueries,
@@ -18,6 +23,10 @@ QUERIES: list[type] = [
     WorkspaceQueries,
     MemberQueries,
     InvitationQueries,
+    ContactQueries,
+    ContactListQueries,
+    ContactImportQueries,
+    TemplateQueries,
 ]
 MUTATIONS: list[type] = [
     AccountMutations,
@@ -26,8 +35,15 @@ MUTATIONS: list[type] = [
     WorkspaceMutations,
     MemberMutations,
     InvitationMutations,
+    UploadMutations,
+    ContactMutations,
+    ContactListMutations,
+    ContactImportMutations,
+    TemplateMutations,
 ]
-SUBSCRIPTIONS: list[type] = []
+SUBSCRIPTIONS: list[type] = [
+    ContactImportSubscriptions,
+]
 
 schema = build_schema(
     query=root("Query", "Everything that can be read.", QUERIES),

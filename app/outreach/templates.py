@@ -159,7 +159,7 @@ class PreviewOrder:
     template_id: UUID | None = None
     draft: TemplateSource | None = None
     contact_id: UUID | None = None
-    fields: Mapping[str, str] | None = None
+    fields: Mapping[str, str | None] | None = None
 
 
 @requires(Permission.TEMPLATES_READ)
