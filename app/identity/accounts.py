@@ -135,8 +135,9 @@ async def _home_of(caller: Caller, user: User, tenant_name: str) -> UUID:
     """A tenant that the person is a member of; made where a crash, or their removal, left none."""
     for tenant_id in user.tenant_hints:
         async with tenant_transaction(tenant_id):
-            is_member = await memberships.membership_of_user(user.id) is not None
-            if is_member or await make_tenant(caller, Tenant(tenant_id, tenant_name), user):
+            # Makes first and asks then: whoever waited for another attempt's commit sees its membership.
+            is_made = await make_tenant(caller, Tenant(tenant_id, tenant_name), user)
+            if is_made or await memberships.membership_of_user(user.id) is not None:
                 return tenant_id
     tenant_id = new_id()
     async with shared_transaction():
