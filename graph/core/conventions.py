@@ -1,5 +1,6 @@
 """The conventions of the public schema, checked whenever it is built, so that no test has to remember them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +21,11 @@ from graphql import (
 )
 
 from graph.core.connections import is_bounded
+from graph.core.mutation import is_anonymous
 
 REPLAYABLE_LEAVES = frozenset({"ID", "String", "Int", "Float", "Boolean"})
 _BACKREF = "strawberry-definition"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class SchemaMistakes(TypeError):
@@ -31,7 +34,7 @@ class SchemaMistakes(TypeError):
 
 def check_conventions(schema: strawberry.Schema) -> None:
     """Raises SchemaMistakes."""
-    mistakes = [*silent_places(schema), *mutation_mistakes(schema), *bare_lists(schema)]
+    mistakes = [*silent_places(schema), *mutation_mistakes(schema), *bare_lists(schema), *endless_deprecations(schema)]
     if mistakes:
         raise SchemaMistakes("\n".join(mistakes))
 
@@ -67,6 +70,11 @@ def mutation_mistakes(schema: strawberry.Schema) -> Iterator[str]:
             yield f"{name} must answer `{word}Payload!`."
             continue
         yield from _payload_mistakes(name, field)
+        if (
+            is_anonymous(field.extensions.get(_BACKREF))
+            and "idempotencyKey" in get_named_type(field.args["input"].type).fields
+        ):
+            yield f"{name} is open to callers without a tenant: it must not take an idempotencyKey."
 
 
 def bare_lists(schema: strawberry.Schema) -> Iterator[str]:
@@ -81,6 +89,15 @@ def bare_lists(schema: strawberry.Schema) -> Iterator[str]:
             known = kind.name == "Query" and name == "nodes"
             if not is_leaf_type(get_named_type(field.type)) and not known and not is_bounded(declared):
                 yield f"{kind.name}.{name} lists objects: make it a connection, or say why it is short with bounded()."
+
+
+def endless_deprecations(schema: strawberry.Schema) -> Iterator[str]:
+    """Deprecations whose reason does not say until when, as in `Use note. Removed on 2027-03-01.`"""
+    for kind in _own_types(schema):
+        members = getattr(kind, "fields", None) or getattr(kind, "values", {})
+        for name, member in members.items():
+            if member.deprecation_reason and not _DAY.search(member.deprecation_reason):
+                yield f"{kind.name}.{name} is deprecated: say in its reason on which day (YYYY-MM-DD) it is removed."
 
 
 def _payload_mistakes(name: str, field: GraphQLField) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """@mutation: a use case in, a payload out. Refusals become userErrors; an idempotency key makes the call happen once."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -62,9 +62,10 @@ def mutation(
     return declare
 
 
-def is_anonymous(field: StrawberryField) -> bool:
+def is_anonymous(field: StrawberryField | None) -> bool:
     """Whether the mutation is a sign-in operation."""
-    return bool(field.metadata.get(_ANONYMOUS, False))
+    metadata: Mapping[Any, Any] = (field.metadata if field is not None else None) or {}
+    return bool(metadata.get(_ANONYMOUS, False))
 
 
 def _payload_of(resolver: Resolver) -> type[Payload]:

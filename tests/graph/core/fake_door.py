@@ -19,9 +19,12 @@ class FakeDoor:
     resources: Resources
     callers: dict[str, Caller] = field(default_factory=dict)
     asked: int = 0
+    broken: Exception | None = None
 
     async def admit(self, authorization: str | None, facts: ConnectionFacts) -> Caller:
         self.asked += 1
+        if self.broken is not None:
+            raise self.broken
         if authorization is None:
             return anonymous_caller(self.resources, facts.request_id, address=facts.address)
         caller = self.callers.get(authorization.removeprefix("Bearer "))

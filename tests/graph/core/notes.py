@@ -146,6 +146,7 @@ class Note(Node):
 class Tick:
     number: int = strawberry.field(description="Counts from one.")
     role: str | None = strawberry.field(description="The role that the caller has by now.")
+    workspaces: int = strawberry.field(description="How many workspaces the caller has a role in by now.")
 
 
 # ---- inputs and payloads
@@ -254,7 +255,8 @@ async def _ticks(info: Info, count: int | None) -> AsyncGenerator[Tick, None]:
         while count is None or number < count:
             number += 1
             TICKING.ticked.set()
-            yield Tick(number=number, role=info.context.caller.role)
+            caller = info.context.caller
+            yield Tick(number=number, role=caller.role, workspaces=len(caller.workspaces))
             await asyncio.sleep(TICKING.seconds)
     finally:
         await asyncio.sleep(0)

@@ -36,6 +36,11 @@ class SmallWhole:
     parts: list[Part] = strawberry.field(description="Its parts.", metadata=bounded("there are two"))
 
 
+@strawberry.type(description="Old.")
+class Old:
+    name: str = strawberry.field(description="Its name.", deprecation_reason="Use something else.")
+
+
 @strawberry.type(description="Silent.")
 class Silent:
     name: str
@@ -75,11 +80,11 @@ def read(kind: Any) -> type:
     )
 
 
-def change(answers: type[Payload]) -> type:
+def change(answers: type[Payload], *, anonymous: bool = False) -> type:
     async def do_it(self: Any, info: Info, input: Given) -> Any: ...
 
     do_it.__annotations__["return"] = answers
-    declared = mutation(uses=nothing, description="Does it.")(do_it)
+    declared = mutation(uses=nothing, description="Does it.", anonymous=anonymous)(do_it)
     return root("Mutation", "Writes.", [strawberry.type(type("M", (), {"do_it": declared}))])
 
 
@@ -91,6 +96,8 @@ def change(answers: type[Payload]) -> type:
         (lambda: build_schema(query=read(Unloadable)), "Unloadable is a Node: give it a static method load_nodes"),
         (lambda: build_schema(query=read(str), mutation=change(OtherPayload)), "doIt must answer `DoItPayload!`."),
         (lambda: build_schema(query=read(str), mutation=change(DoItPayload)), "DoItPayload.part cannot be answered again"),
+        (lambda: build_schema(query=read(str), mutation=change(DoItPayload, anonymous=True)), "it must not take an idempotencyKey"),
+        (lambda: build_schema(query=read(Old)), "Old.name is deprecated: say in its reason on which day"),
     ],
 )  # fmt: skip
 def test_a_broken_convention_is_named(build: Callable[[], PublicSchema], says: str) -> None:

@@ -282,3 +282,18 @@ async def test_a_request_id_that_is_no_harmless_text_is_replaced(http: httpx.Asy
     response = await post(http, TYPENAME, **{"x-request-id": "a b<script>"})
 
     assert len(response.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/stream"])
+async def test_what_fails_outside_of_the_document_is_500_and_masked(
+    http: httpx.AsyncClient, door: Any, path: str
+) -> None:
+    door.broken = RuntimeError("a secret detail of our own: password=hunter2")
+    try:
+        response = await http.post(path, json=TYPENAME, headers={"accept": "*/*, text/event-stream"})
+    finally:
+        door.broken = None
+
+    assert response.status_code == 500
+    assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert "hunter2" not in response.text

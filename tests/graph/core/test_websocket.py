@@ -329,15 +329,29 @@ async def test_the_socket_closes_4403_when_a_right_is_lost(address: str, door: F
         assert (await peer.closed())[0] == 4403
 
 
-async def test_a_right_that_is_gained_reaches_the_open_socket(address: str, door: FakeDoor) -> None:
+async def test_a_right_that_is_gained_reaches_the_open_subscription(address: str, door: FakeDoor) -> None:
     before = door.user("promoted")
     async with signed_in(address, "promoted") as peer:
-        await peer.subscribe("1", "subscription { ticks { number role } }")
+        await peer.subscribe("1", "subscription { ticks { workspaces } }")
+        assert (await peer.receive())["payload"]["data"] == {"ticks": {"workspaces": 0}}
         door.callers["promoted"] = replace(before, workspaces={new_id(): WorkspaceRole.ADMIN})
-        asked = door.asked
-        await until(lambda: door.asked >= asked + 2)
+        while (message := await peer.receive())["payload"]["data"] == {"ticks": {"workspaces": 0}}:
+            pass
 
-        assert (await peer.receive())["type"] == "next"
+    assert message["payload"]["data"] == {"ticks": {"workspaces": 1}}
+
+
+async def test_a_door_that_fails_closes_4500_and_says_no_detail(address: str, door: FakeDoor) -> None:
+    door.broken = RuntimeError("a secret detail of our own: password=hunter2")
+    try:
+        async with raw(address) as peer:
+            await peer.send(type="connection_init", payload={"authorization": "Bearer owner"})
+            code, reason = await peer.closed()
+    finally:
+        door.broken = None
+
+    assert code == 4500
+    assert "hunter2" not in reason
 
 
 async def test_a_slow_reader_stops_its_own_subscription_and_no_memory_grows(
