@@ -81,15 +81,15 @@ def _bad_cursor() -> BadInput:
 
 
 def encode_event(row: NumberedEvent) -> bytes:
-    """For the tenant's Redis Stream."""
+    """For the tenant's Redis Stream. Ids as text: orjson does not know asyncpg's own UUID."""
     return orjson.dumps(
         [
             row.position,
-            row.id,
+            str(row.id),
             row.topic,
-            row.workspace_id,
+            None if row.workspace_id is None else str(row.workspace_id),
             row.object_type,
-            row.object_id,
+            str(row.object_id),
             row.version,
             row.payload,
             row.created_at,

@@ -55,7 +55,7 @@ class WorkspaceMembership:
 
 # LIMIT first, the workspace roles after: the lateral part runs once per row of the page.
 _MEMBERS = f"""
-SELECT {columns(Membership, "m")}, COALESCE(w.ids, '{{}}'), COALESCE(w.roles, '{{}}')
+SELECT {columns(Membership, "m")}, COALESCE(w.ids, '{{{{}}}}'), COALESCE(w.roles, '{{{{}}}}')
 FROM (SELECT * FROM memberships WHERE tenant_id = $1 {{where}}) m
 LEFT JOIN LATERAL (
   SELECT array_agg(x.workspace_id ORDER BY x.workspace_id) AS ids, array_agg(x.role ORDER BY x.workspace_id) AS roles
