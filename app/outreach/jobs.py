@@ -64,12 +64,6 @@ class CancelWaiting(Job):
     campaign_id: UUID
 
 
-@job("rollup.sending", queue="rollups", priority=Priority.LOW, attempts=8, timeout_seconds=120, retry_cap_seconds=900.0)
-@dataclass(frozen=True, slots=True)
-class RollUpSending(Job):
-    """Feeds the OLAP tier from the recorded events since the last time."""
-
-
 @job("contact_import.run", queue="imports", attempts=10, timeout_seconds=600)
 @dataclass(frozen=True, slots=True)
 class RunContactImport(Job):

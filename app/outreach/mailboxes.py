@@ -145,7 +145,7 @@ async def update_mailbox(caller: Caller, mailbox_id: UUID, changes: MailboxChang
         await query.update_mailbox(changed, secret=secret)
         if is_new_login:
             await enqueue(caller, TestMailbox(mailbox_id), dedupe_key=f"test_mailbox:{mailbox_id}")
-            await _release_queue(caller, mailbox_id)
+            await release_queue(caller, mailbox_id)
         elif (changed.daily_cap, changed.minimum_gap_seconds) != (mailbox.daily_cap, mailbox.minimum_gap_seconds):
             await wake_mailbox(caller, mailbox_id)
         await _changed(caller, changed, "mailbox.update")
@@ -203,7 +203,7 @@ async def disconnect_mailbox(caller: Caller, mailbox_id: UUID) -> Mailbox:
         mailbox = await _locked(caller, mailbox_id)
         _check_connected(mailbox)
         await query.disconnect_mailbox(mailbox_id, caller.now())
-        await _release_queue(caller, mailbox_id)
+        await release_queue(caller, mailbox_id)
         gone = replace(mailbox, state=MailboxState.DISCONNECTED, version=mailbox.version + 1, updated_at=caller.now())
         await _changed(caller, gone, "mailbox.disconnect")
         return gone
@@ -239,7 +239,7 @@ async def pause_locked(caller: Caller, mailbox: Mailbox, reason: str) -> Mailbox
     """Inside the caller's transaction, with the row locked: pauses it and gives its queue back."""
     changed = _raised(caller, replace(mailbox, paused_at=caller.now(), pause_reason=reason))
     await query.update_mailbox(changed)
-    await _release_queue(caller, mailbox.id)
+    await release_queue(caller, mailbox.id)
     await record_status(caller, changed, reason)
     return changed
 
@@ -266,7 +266,8 @@ async def wake_mailbox(caller: Caller, mailbox_id: UUID) -> None:
         await enqueue(caller, PlanCampaign(campaign_id), dedupe_key=f"plan_campaign:{campaign_id}")
 
 
-async def _release_queue(caller: Caller, mailbox_id: UUID) -> None:
+async def release_queue(caller: Caller, mailbox_id: UUID) -> None:
+    """Inside the caller's transaction: what waits in it goes to others."""
     await enqueue(caller, ReleaseMailboxQueue(mailbox_id), dedupe_key=f"release_queue:{mailbox_id}")
 
 

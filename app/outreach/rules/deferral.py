@@ -7,8 +7,10 @@ from app.outreach.ports import Accepted, ConnectionProblem, InDoubt, NotSubmitte
 from app.outreach.rules.message_states import AttemptOutcome, MessageState
 from app.outreach.rules.smtp_replies import (
     MessageFate,
+    Phase,
     Reaction,
     ReplyVerdict,
+    SmtpReply,
     classify_reply,
     retry_delay_seconds,
 )
@@ -76,7 +78,13 @@ def settle(outcome: SubmitOutcome, tries: Tries, *, now: datetime, jitter: float
 def _from_verdict(verdict: ReplyVerdict, reply: str, tries: Tries, *, now: datetime, jitter: float) -> Settlement:
     if verdict.fate is MessageFate.BOUNCED:
         return Settlement(
-            MessageState.BOUNCED, AttemptOutcome.BOUNCED, verdict.reason, reply, None, verdict.reaction, verdict.suppress
+            MessageState.BOUNCED,
+            AttemptOutcome.BOUNCED,
+            verdict.reason,
+            reply,
+            None,
+            verdict.reaction,
+            verdict.suppress,
         )
     if verdict.fate is MessageFate.FAILED:
         return Settlement(MessageState.FAILED, AttemptOutcome.FAILED, verdict.reason, reply, None, verdict.reaction)
@@ -85,9 +93,7 @@ def _from_verdict(verdict: ReplyVerdict, reply: str, tries: Tries, *, now: datet
         reason = f"Given up after {tries.count} tries in four days. {verdict.reason}"
         return Settlement(MessageState.FAILED, AttemptOutcome.FAILED, reason, reply, None, verdict.reaction)
     due_at = now + timedelta(seconds=delay)
-    return Settlement(
-        MessageState.DEFERRED, AttemptOutcome.DEFERRED, verdict.reason, reply, due_at, verdict.reaction
-    )
+    return Settlement(MessageState.DEFERRED, AttemptOutcome.DEFERRED, verdict.reason, reply, due_at, verdict.reaction)
 
 
 def _put_back(outcome: NotSubmitted, tries: Tries, now: datetime, jitter: float) -> Settlement:
@@ -99,7 +105,7 @@ def _put_back(outcome: NotSubmitted, tries: Tries, now: datetime, jitter: float)
 
 def connection_delay_seconds(failures: int, *, jitter: float) -> float:
     """How long a mailbox waits after its `failures`-th failed connection in a row: 30 s, doubling up to an hour."""
-    delay = min(_FIRST_CONNECTION_SECONDS * 2 ** min(failures - 1, 20), _LONGEST_CONNECTION_SECONDS)
+    delay: float = min(_FIRST_CONNECTION_SECONDS * 2.0 ** min(failures - 1, 20), _LONGEST_CONNECTION_SECONDS)
     return delay * (1 + 0.2 * jitter)
 
 
@@ -113,3 +119,10 @@ def slowdown_level(previous: int, *, previous_until: datetime | None, now: datet
 def slowdown_seconds(level: int) -> float:
     """How long a mailbox writes nothing to a provider that asked for less: 5 minutes, doubling with each level."""
     return _FIRST_SLOWDOWN_SECONDS * 2.0 ** (level - 1)
+
+
+def is_lasting(problem: ConnectionProblem, reply: SmtpReply | None, phase: Phase) -> bool:
+    """Whether a person must change something before the server can be used; the server's words decide where it spoke."""
+    if reply is not None:
+        return classify_reply(reply, phase=phase).reaction is Reaction.PAUSE_MAILBOX
+    return problem in LASTING_PROBLEMS

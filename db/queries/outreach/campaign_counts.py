@@ -88,3 +88,22 @@ async def rate_lanes(campaign_ids: Sequence[UUID], *, since: int) -> list[RateLa
         list(campaign_ids),
         since,
     )
+
+
+async def unassigned(campaign_id: UUID) -> int:
+    """Planned messages that no mailbox holds."""
+    return await _own_lane(campaign_id, "queued")
+
+
+async def waiting(campaign_id: UUID) -> int:
+    """Contacts that have no message yet."""
+    return await _own_lane(campaign_id, "waiting")
+
+
+async def _own_lane(campaign_id: UUID, name: str) -> int:
+    value: int | None = await current().fetchval(
+        f"SELECT {name} FROM campaign_counts WHERE tenant_id = $1 AND campaign_id = $2 AND lane = $2",
+        current().tenant_id,
+        campaign_id,
+    )
+    return value or 0

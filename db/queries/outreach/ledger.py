@@ -1,13 +1,26 @@
 """The ledger as a mailbox's run writes it: claims, and one statement per mail that records one and marks the next."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from db.core.rows import all_rows, one_row
 from db.core.transaction import current
+
+# What passes: a lost or restarting PostgreSQL, a deadlock that this transaction lost. It may be tried again.
+PASSING_ERRORS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    OSError,
+    TimeoutError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,6 @@ class Marking:
     smtp_version: int
     today: date
     lease_until: datetime
-    slots_back: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +134,7 @@ async def claim_due(turn: Turn, limit: int) -> list[ClaimedMessage]:
     )
 
 
-# Parameters: $1-$4 tenant and turn; $5-$19 the recording; $20-$27 the marking. Either may be NULLs only.
+# Parameters: $1-$4 tenant and turn; $5-$19 the recording; $20-$26 the marking. Either may be NULLs only.
 # The count's row is that of (campaign, mailbox): no other mailbox waits for it. An answer that comes after another
 # worker took the mailbox over still settles its own doubt: it is evidence.
 _RECORD_AND_MARK = """
@@ -166,10 +178,10 @@ fit AS (
     AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.tenant_id = $1 AND s.email_key = m.email_key)),
 slot AS (
   UPDATE mailbox_runs r SET sent_on = $25::date, failures = 0, lease_until = $26::timestamptz,
-    sent_today = CASE WHEN r.sent_on = $25::date THEN r.sent_today - $27::int ELSE 0 END + 1,
+    sent_today = CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END + 1,
     next_send_at = $4 + make_interval(secs => fit.minimum_gap_seconds)
   FROM fit WHERE r.tenant_id = $1 AND r.mailbox_id = $2 AND r.fence = $3
-    AND CASE WHEN r.sent_on = $25::date THEN r.sent_today - $27::int ELSE 0 END < fit.daily_cap
+    AND CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END < fit.daily_cap
     AND (r.next_send_at IS NULL OR r.next_send_at <= $4)
   RETURNING r.mailbox_id),
 next AS (
@@ -181,7 +193,11 @@ next AS (
 SELECT (SELECT version FROM done), (SELECT attempts::int FROM next)
 """
 _NO_RECORDING = (None,) * 10 + (False, None, None, None, 0)
-_NO_MARKING = (None,) * 8
+_NO_MARKING = (None,) * 7
+
+
+def _values(row: Recording | Marking) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in row.__slots__)
 
 
 async def record_and_mark(turn: Turn, recording: Recording | None, marking: Marking | None) -> Marked:
@@ -197,8 +213,8 @@ async def record_and_mark(turn: Turn, recording: Recording | None, marking: Mark
         turn.mailbox_id,
         turn.fence,
         turn.now,
-        *(_NO_RECORDING if recording is None else astuple(recording)),
-        *(_NO_MARKING if marking is None else astuple(marking)),
+        *(_NO_RECORDING if recording is None else _values(recording)),
+        *(_NO_MARKING if marking is None else _values(marking)),
     )
     assert marked is not None
     return marked

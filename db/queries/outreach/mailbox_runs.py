@@ -96,15 +96,14 @@ async def end_run(mailbox_id: UUID, fence: int) -> bool:
     return status == "UPDATE 1"
 
 
-async def give_slots_back(mailbox_id: UUID, fence: int, slots: int, on: date) -> None:
-    """Tries that the server has certainly kept nothing of do not count for the day."""
+async def give_slot_back(mailbox_id: UUID, fence: int, on: date) -> None:
+    """A try that the server has certainly kept nothing of does not count for its day."""
     await current().execute(
-        "UPDATE mailbox_runs SET sent_today = greatest(0, sent_today - $4) "
-        "WHERE tenant_id = $1 AND mailbox_id = $2 AND fence = $3 AND sent_on = $5",
+        "UPDATE mailbox_runs SET sent_today = greatest(0, sent_today - 1) "
+        "WHERE tenant_id = $1 AND mailbox_id = $2 AND fence = $3 AND sent_on = $4",
         current().tenant_id,
         mailbox_id,
         fence,
-        slots,
         on,
     )
 

@@ -171,8 +171,9 @@ async def cancel_messages(ids: Sequence[UUID], *, reason: str, at: datetime) -> 
 async def delay_provider(mailbox_id: UUID, recipient_domain: str, until: datetime) -> int:
     """What waits in the mailbox for that provider waits at least until then. Returns how many."""
     status = await current().execute(
-        "UPDATE messages SET due_at = $4, version = version + 1 WHERE tenant_id = $1 AND mailbox_id = $2 "
-        "AND due_at < $4 AND recipient_domain = $3",
+        "UPDATE messages SET due_at = $4, version = version + 1 WHERE tenant_id = $1 AND id = ANY (ARRAY("
+        "SELECT id FROM messages WHERE tenant_id = $1 AND mailbox_id = $2 AND due_at < $4 AND recipient_domain = $3 "
+        "ORDER BY id FOR UPDATE))",
         current().tenant_id,
         mailbox_id,
         recipient_domain,
