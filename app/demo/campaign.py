@@ -44,7 +44,13 @@ per contact, with every doubt on the table.
 
 async def prepare_campaign(api: Api, *, workspace_id: str, list_id: str, mailbox_ids: list[str], view: View) -> str:
     """The id of a campaign that is ready to launch."""
-    template = {"workspaceId": workspace_id, "name": "A word from the penguins", "subject": SUBJECT, "textBody": TEXT}
+    template = {
+        "workspaceId": workspace_id,
+        "name": "A word from the penguins",
+        "subject": SUBJECT,
+        "textBody": TEXT,
+        "onMissingField": "EMPTY",
+    }
     template_id = (await api.mutate(documents.CREATE_TEMPLATE, template))["template"]["id"]
     view.step("Wrote a template with merge fields and fall-backs")
     campaign = {

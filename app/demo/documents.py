@@ -35,7 +35,7 @@ mutation CreateWorkspace($input: CreateWorkspaceInput!) {
 CREATE_UPLOAD = """
 mutation CreateUpload($input: CreateUploadInput!) {
   createUpload(input: $input) {
-    upload { id } url headers { name value } userErrors { code message path }
+    upload { id } url method headers { name value } userErrors { code message path }
   }
 }
 """
@@ -46,9 +46,15 @@ mutation CreateContactList($input: CreateContactListInput!) {
 }
 """
 
-IMPORT_FIELDS = """
-id state rowsRead rowsImported rowsUpdated rowsDuplicate rowsRejected problem errorReportUrl
+PREVIEW_CONTACT_IMPORT = """
+mutation PreviewContactImport($input: PreviewContactImportInput!) {
+  previewContactImport(input: $input) {
+    preview { encoding delimiter hasHeader columns { header field } } userErrors { code message path }
+  }
+}
 """
+
+IMPORT_FIELDS = "id state rowsRead rowsImported rowsDuplicate rowsRejected progress problem errorReportUrl"
 
 IMPORT_CONTACTS = f"""
 mutation ImportContacts($input: ImportContactsInput!) {{

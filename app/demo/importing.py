@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
@@ -16,6 +17,8 @@ from app.demo.progress import Figures, View
 from app.demo.report import ImportResult
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+MOST_COLUMNS = 6
+QUOTED = re.compile("“[^”]*”")
 
 
 def check_file(path: Path) -> int:
@@ -40,6 +43,8 @@ async def import_contacts(
 ) -> ImportResult:
     """Raises DemoProblem, with the server's own words, when the file cannot be imported."""
     upload_id = await _upload(api, path, workspace_id=workspace_id, view=view)
+    preview = (await api.mutate(documents.PREVIEW_CONTACT_IMPORT, {"uploadId": upload_id}))["preview"]
+    view.step(f"Looked at it: {_described(preview)}")
     given = {"workspaceId": workspace_id, "uploadId": upload_id, "listId": list_id}
     started = (await api.mutate(documents.IMPORT_CONTACTS, given))["contactImport"]
     ended = await _followed(api, endpoints, import_id=started["id"], view=view)
@@ -63,10 +68,9 @@ async def import_contacts(
 
 
 async def _upload(api: Api, path: Path, *, workspace_id: str, view: View) -> str:
-    created = await api.mutate(documents.CREATE_UPLOAD, {"workspaceId": workspace_id})
     size_bytes = check_file(path)
-    headers = {each["name"]: each["value"] for each in created["headers"]}
-    await api.upload(path, url=created["url"], headers=headers, size_bytes=size_bytes)
+    created = await api.mutate(documents.CREATE_UPLOAD, {"workspaceId": workspace_id, "fileName": path.name[:255]})
+    await api.upload(path, created, size_bytes=size_bytes)
     view.step(f"Uploaded {path.name} ({size_bytes:,} bytes)")
     return str(created["upload"]["id"])
 
@@ -84,6 +88,15 @@ async def _followed(api: Api, endpoints: Endpoints, *, import_id: str, view: Vie
     raise DemoProblem("The server stopped telling about the import before it ended. Run the demo again.")
 
 
+def _described(preview: dict[str, Any]) -> str:
+    """Which column fills which field, in words."""
+    names = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+    used = [f"“{each['header'][:40]}” is {each['field']}" for each in preview["columns"] if each["field"]]
+    shown = ", ".join(used[:MOST_COLUMNS]) + (", ..." if len(used) > MOST_COLUMNS else "")
+    delimiter = names.get(preview["delimiter"], preview["delimiter"])
+    return f"{preview['encoding']}, cells between {delimiter}; {shown}"
+
+
 def _figures(latest: dict[str, Any]) -> Figures:
     states = {
         "read": latest["rowsRead"],
@@ -91,10 +104,14 @@ def _figures(latest: dict[str, Any]) -> Figures:
         "rejected": latest["rowsRejected"],
         "duplicate": latest["rowsDuplicate"],
     }
-    return Figures("Importing", done=latest["rowsRead"], states=states)
+    return Figures("Importing", done=round(latest["progress"] * 1000), total=1000, states=states)
 
 
 def reasons(report: str) -> Counter[str]:
-    """How often each reason stands in an import's error report (CSV with a column `reason`)."""
-    rows = csv.DictReader(io.StringIO(report))
-    return Counter(row["reason"] for row in rows)
+    """How often each reason stands in an import's error report: CSV of row, reason, message, and the row's own cells.
+
+    Duplicates stand in it too, and are not counted here. What a message quotes from its row is left out.
+    """
+    rows = csv.reader(io.StringIO(report))
+    next(rows, None)
+    return Counter(QUOTED.sub("…", message) for _row, reason, message, *_cells in rows if reason != "duplicate")

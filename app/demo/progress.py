@@ -24,7 +24,7 @@ class Figures:
     done: int = 0
     total: int | None = None
     states: dict[str, int] = field(default_factory=dict)
-    per_second: float = 0.0
+    per_second: float | None = None
     remark: str = ""
     feed: deque[str] = field(default_factory=lambda: deque(maxlen=FEED_LINES))
 
@@ -82,6 +82,8 @@ def _drawn(figures: Figures) -> RenderableType:
 
 def _line(figures: Figures) -> str:
     states = ", ".join(f"{count:,} {name}" for name, count in figures.states.items() if count)
-    return (
-        f"  {figures.title}: {states or 'nothing yet'} ({figures.per_second:,.0f} a second) {figures.remark}".rstrip()
-    )
+    return f"  {figures.title}: {states or 'nothing yet'}{_pace(figures)}  {figures.remark}".rstrip()
+
+
+def _pace(figures: Figures) -> str:
+    return "" if figures.per_second is None else f"  {figures.per_second:,.0f} a second"
