@@ -56,6 +56,7 @@ def _run(stack: LocalStack, folder: DataFolder, supervisor: Supervisor) -> None:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("starting PostgreSQL and Redis", stack.start_servers),
         ("migrating", stack.migrate),
+        ("keeping the settings", lambda: folder.write_environment(stack.variables)),
         ("starting the sandbox", stack.start_sandbox),
         ("waiting for the sandbox", lambda: _wait_until_ready(stack.sandbox_livez, supervisor)),
         ("seeding the demo tenant", lambda: _seed(stack)),
@@ -69,7 +70,6 @@ def _run(stack: LocalStack, folder: DataFolder, supervisor: Supervisor) -> None:
         step()
     if supervisor.stop_asked:
         return
-    folder.write_environment(stack.variables)
     folder.write_endpoints(stack.endpoints())
     _print_endpoints(stack.endpoints(), folder)
     supervisor.run()
