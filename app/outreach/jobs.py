@@ -16,7 +16,7 @@ class TestMailbox(Job):
     mailbox_id: UUID
 
 
-@job("mailbox.send_due", queue="sending", attempts=8, timeout_seconds=180)
+@job("mailbox.send_due", queue="sending", attempts=8, timeout_seconds=600)
 @dataclass(frozen=True, slots=True)
 class SendDue(Job):
     """One mailbox sends what is due, mail by mail, under its lease."""
