@@ -146,6 +146,7 @@ async def _changed(caller: Caller, invitation: Invitation, *, version: int, stat
 async def revoke_invitation(caller: Caller, invitation_id: UUID) -> Invitation:
     """Its link is dead from now on. Idempotent. Raises NotFound, InvitationOver (accepted)."""
     async with caller.transaction():
+        await acting_role(caller)
         held = await queries.lock_invitation(invitation_id)
         if held is None:
             raise NotFound("invitation", _ID)

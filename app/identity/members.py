@@ -82,6 +82,7 @@ async def set_workspace_role(caller: Caller, member_id: UUID, workspace_id: UUID
     """Gives the role or changes it. Raises NotFound for the member or the workspace."""
     now = caller.now()
     async with caller.transaction():
+        await acting_role(caller)
         held = await _locked(member_id)
         if await workspaces.lock_workspace(workspace_id) is None:
             raise NotFound("workspace", _WORKSPACE)
@@ -96,6 +97,7 @@ async def set_workspace_role(caller: Caller, member_id: UUID, workspace_id: UUID
 async def remove_workspace_role(caller: Caller, member_id: UUID, workspace_id: UUID) -> Member:
     """Raises NotFound, also when the member has no role there."""
     async with caller.transaction():
+        await acting_role(caller)
         held = await _locked(member_id)
         if not await queries.delete_workspace_role(member_id, workspace_id):
             raise NotFound("role in this workspace", _WORKSPACE)
