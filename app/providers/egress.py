@@ -25,6 +25,7 @@ _REFUSED_NETWORKS = tuple(
         "168.63.129.16/32",  # a cloud's host agent
         "2001::/23",  # Teredo, ORCHID and other protocol assignments (RFC 2928)
         "2002::/16",  # 6to4 (RFC 3056)
+        "3fff::/20",  # documentation (RFC 9637), newer than some Pythons
         "64:ff9b::/96",  # NAT64 (RFC 6052)
         "64:ff9b:1::/48",  # NAT64, local (RFC 8215)
     )

@@ -122,7 +122,8 @@ class Dialogue:
     def violation(self, what: str) -> Step:
         """The answer to bytes that break the protocol in a way that smuggles mails; the connection ends."""
         step = _step(f"554 5.5.0 {what}", Next.CLOSE)
-        self._keep(Disposition.REFUSED, "violation", step.reply, None)
+        if self._sender is not None:
+            self._keep(Disposition.REFUSED, "violation", step.reply, None)
         return step
 
     def too_large(self) -> Step:

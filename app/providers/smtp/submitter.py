@@ -62,8 +62,11 @@ class SmtpSubmitter:
                 reply = await session.sender_reply(sender)
         except ServerUnusable as unusable:
             return ConnectionVerdict(unusable.problem, unusable.reason, unusable.reply)
-        except (ConnectionEnded, TimeoutError) as error:
-            reason = f"{server.host} took the sign-in, but not the sender: {str(error) or 'it did not answer in time'}."
+        except TimeoutError:
+            reason = f"{server.host} took the sign-in, but did not answer to the sender in time."
+            return ConnectionVerdict(ConnectionProblem.TIMEOUT, reason)
+        except ConnectionEnded as ended:
+            reason = f"{server.host} took the sign-in, but at the sender {ended}."
             return ConnectionVerdict(ConnectionProblem.LOST, reason)
         if reply.code // 100 != 2:
             sentence = f"{server.host} does not let {server.username or 'us'} send as {sender}: {reply}."
@@ -90,6 +93,7 @@ class SmtpSubmitter:
         opening = _Opening(server, client)
         try:
             await opening.run()
+            _check_not_cancelled()
             exchange = take_over(client.transport)
         except BaseException as error:
             client.close()
@@ -142,6 +146,13 @@ async def _socket_to(address: Address, port: int, *, seconds: float) -> socket.s
     return connection
 
 
+def _check_not_cancelled() -> None:
+    """Before Python 3.12, asyncio.wait_for, which aiosmtplib uses, can lose a cancellation (gh-86296)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class _Opening:
     """The steps from an open socket to a signed-in connection, and what a failure of each means."""
 
@@ -189,6 +200,7 @@ class _Opening:
 
     def unusable(self, error: BaseException) -> ServerUnusable | None:
         """The failure in words; None for what is no failure of the connection, such as a cancellation."""
+        _check_not_cancelled()
         if isinstance(error, ServerUnusable):
             return error
         for cause in _causes(error):

@@ -246,7 +246,7 @@ def test_a_reply_reads_as_one_line_with_its_enhanced_code_once() -> None:
 
 
 def test_retries_wait_longer_each_time_and_end_after_four_days() -> None:
-    delays = []
+    delays: list[float] = []
     while (delay := retry_delay_seconds(len(delays) + 1, jitter=0)) is not None:
         delays.append(delay)
 
