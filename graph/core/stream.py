@@ -5,7 +5,7 @@ Stands on a path of its own, because some clients list text/event-stream in ever
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
@@ -24,6 +24,7 @@ from graph.core.watch import Rights, RightsLost
 HEARTBEAT_SECONDS = 12.0
 _COMPLETE = b"event: complete\ndata:\n\n"
 _HEARTBEAT = b":\n\n"
+_FAREWELL_SECONDS = 5.0
 
 
 class StreamView:
@@ -82,15 +83,19 @@ class StreamView:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _cancelled(parts)
-        failures = [task.exception() for task in done if not task.cancelled()]
-        lost = next((error for error in failures if isinstance(error, RightsLost)), None)
-        if lost is not None:
-            await _event(send, {"errors": [refusal(Unauthenticated(str(lost)))]})
         if parts[1] not in done:
-            await send({"type": "http.response.body", "body": _COMPLETE})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await self._farewell([task.exception() for task in done], send, rights.facts)
+
+    async def _farewell(self, failures: list[BaseException | None], send: Send, facts: ConnectionFacts) -> None:
+        """Why the stream ends, if not by itself; then `complete`."""
         for error in failures:
-            if error is not None and error is not lost and not isinstance(error, OSError):
-                raise error
+            if isinstance(error, RightsLost):
+                await _event(send, {"errors": [refusal(Unauthenticated(str(error)))]})
+            elif error is not None:
+                await _event(send, {"errors": [internal(error, facts.request_id)]})
+        await send({"type": "http.response.body", "body": _COMPLETE})
 
     async def _events(self, ready: Ready, send: Send, sending: asyncio.Lock) -> None:
         async with aclosing(self._engine.stream(ready)) as answers:

@@ -1,18 +1,28 @@
 """Watches the rights behind an open connection: its token's expiry, a revoked session, a lost role."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import structlog
 
 from app.core.caller import Caller
 from app.core.door import ConnectionFacts, Door
 from app.core.errors import Unauthenticated
 
+log = structlog.get_logger(__name__)
+
 RECHECK_SECONDS = 3.0
+GRACE_SECONDS = 15.0
 
 
 class RightsLost(Exception):
     """The connection must end; the message is the reason that the client reads."""
+
+
+class RightsUnknown(Exception):
+    """The door could not say for too long, as while PostgreSQL is away: the client may come back later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +33,15 @@ class Rights:
     authorization: str | None
     facts: ConnectionFacts
     recheck_seconds: float = RECHECK_SECONDS
+    grace_seconds: float = GRACE_SECONDS
 
     async def watch(self, caller: Caller, renew: Callable[[Caller], None]) -> None:
         """Returns never; raises RightsLost at expiry, and within `recheck_seconds` of a revoked or lessened right.
 
+        A door that fails is asked again for `grace_seconds`; then RightsUnknown is raised.
         `renew` gets each fresh caller whose rights are the same or more.
         """
+        known_at = time.monotonic()
         while True:
             await asyncio.sleep(self._pause_seconds(caller))
             if caller.expires_at is not None and caller.now() >= caller.expires_at:
@@ -37,6 +50,12 @@ class Rights:
                 fresh = await self.door.admit(self.authorization, self.facts)
             except Unauthenticated as error:
                 raise RightsLost(error.message) from None
+            except Exception as error:
+                if time.monotonic() - known_at > self.grace_seconds:
+                    raise RightsUnknown from error
+                log.warning("graphql.recheck_failed", request_id=self.facts.request_id, error=repr(error))
+                continue
+            known_at = time.monotonic()
             if has_less(fresh, caller):
                 raise RightsLost("Your rights have changed: connect again.")
             caller = fresh

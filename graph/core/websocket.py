@@ -19,7 +19,7 @@ from graph.core.facts import Headers, connection_facts
 from graph.core.request import Request
 from graph.core.socket_messages import SUBPROTOCOL, Close, Message, authorization_of, read_message, write_message
 from graph.core.view import Receive, Scope, Send
-from graph.core.watch import RECHECK_SECONDS, Rights, RightsLost
+from graph.core.watch import GRACE_SECONDS, RECHECK_SECONDS, Rights, RightsLost, RightsUnknown
 
 _FAREWELL_SECONDS = 5.0
 
@@ -31,6 +31,7 @@ class SocketLimits:
     init_seconds: float = 10.0
     ping_seconds: float = 20.0
     recheck_seconds: float = RECHECK_SECONDS
+    grace_seconds: float = GRACE_SECONDS
     stalled_seconds: float = 30.0
     operations: int = 100
     queued_messages: int = 64
@@ -110,6 +111,9 @@ class Socket:
                     await send({"type": "websocket.send", "text": text})
             except TimeoutError:
                 raise Close(1013, "You read too slowly: connect again and resume.") from None
+            except OSError:
+                self._end(None)
+                return
 
     async def _ping(self) -> None:
         while True:
@@ -126,6 +130,8 @@ class Socket:
             await rights.watch(caller, self._renew)
         except RightsLost as lost:
             raise Close(4403, str(lost)) from None
+        except RightsUnknown as unknown:
+            raise self._later(unknown) from unknown
 
     async def _run(self, message_id: str, ready: Ready) -> None:
         """One operation, until it ends or is cancelled. A request error is `error`, everything else `next`."""
@@ -170,9 +176,18 @@ class Socket:
                 raise Unauthenticated('Send {"authorization": "Bearer <access token>"} as the payload.')
         except Unauthenticated as error:
             raise Close(4403, f"Forbidden: {error.message}") from None
+        except Exception as error:
+            raise self._later(error) from error
         self._caller = caller
-        self._start(self._watch(Rights(self._door, authorization, self._facts, self._limits.recheck_seconds), caller))
+        limits = self._limits
+        rights = Rights(self._door, authorization, self._facts, limits.recheck_seconds, limits.grace_seconds)
+        self._start(self._watch(rights, caller))
         await self._send("connection_ack")
+
+    def _later(self, error: Exception) -> Close:
+        """1013: clients connect again, where 4500 would make them give up."""
+        internal(error, self._facts.request_id)
+        return Close(1013, f"Try again later; mention {self._facts.request_id} when you ask about it.")
 
     async def _subscribe(self, message_id: str, request: Request) -> None:
         if self._caller is None:
@@ -218,8 +233,6 @@ class Socket:
         error = task.exception()
         if isinstance(error, Close):
             self._end(error)
-        elif isinstance(error, OSError):
-            self._end(None)
         elif error is not None:
             internal(error, self._facts.request_id)
             self._end(Close(4500, f"Internal server error: mention {self._facts.request_id} when you ask about it."))

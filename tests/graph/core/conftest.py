@@ -29,7 +29,7 @@ def door(resources: Resources) -> FakeDoor:
 
 @pytest.fixture(scope="session")
 def application(schema: PublicSchema, door: FakeDoor, resources: Resources) -> GraphQLApplication:
-    sockets = SocketLimits(init_seconds=0.5, ping_seconds=0.3, recheck_seconds=0.2, operations=5)
+    sockets = SocketLimits(init_seconds=0.5, ping_seconds=0.3, recheck_seconds=0.2, grace_seconds=1, operations=5)
     return GraphQLApplication(schema, door, resources, Tuning(sockets=sockets, heartbeat_seconds=0.2))
 
 

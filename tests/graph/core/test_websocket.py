@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -341,17 +341,37 @@ async def test_a_right_that_is_gained_reaches_the_open_subscription(address: str
     assert message["payload"]["data"] == {"ticks": {"workspaces": 1}}
 
 
-async def test_a_door_that_fails_closes_4500_and_says_no_detail(address: str, door: FakeDoor) -> None:
-    door.broken = RuntimeError("a secret detail of our own: password=hunter2")
-    try:
-        async with raw(address) as peer:
-            await peer.send(type="connection_init", payload={"authorization": "Bearer owner"})
-            code, reason = await peer.closed()
-    finally:
-        door.broken = None
+@pytest.fixture
+def broken(door: FakeDoor) -> Iterator[None]:
+    """The door fails, as while PostgreSQL is away."""
+    door.broken = ConnectionRefusedError("a secret detail of our own: password=hunter2")
+    yield
+    door.broken = None
 
-    assert code == 4500
+
+async def test_while_the_door_fails_new_clients_are_told_to_come_back(address: str, broken: None) -> None:
+    async with raw(address) as peer:
+        await peer.send(type="connection_init", payload={"authorization": "Bearer owner"})
+        code, reason = await peer.closed()
+
+    assert code == 1013
     assert "hunter2" not in reason
+
+
+async def test_an_open_socket_outlives_a_door_that_fails_for_a_moment_only(address: str, door: FakeDoor) -> None:
+    async with signed_in(address) as peer:
+        asked, door.broken = door.asked, ConnectionRefusedError()
+        await until(lambda: door.asked >= asked + 2)
+        door.broken = None
+        await until(lambda: door.asked >= asked + 4)
+        await peer.subscribe("1", "{ __typename }")
+        assert (await peer.receive())["type"] == "next"
+
+        door.broken = ConnectionRefusedError()
+        try:
+            assert (await peer.closed())[0] == 1013
+        finally:
+            door.broken = None
 
 
 async def test_a_slow_reader_stops_its_own_subscription_and_no_memory_grows(
