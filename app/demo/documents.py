@@ -86,6 +86,18 @@ query Mailboxes($workspaceId: ID!) {{
 }}
 """
 
+RESUME_MAILBOX = """
+mutation ResumeMailbox($input: ResumeMailboxInput!) {
+  resumeMailbox(input: $input) { mailbox { id } userErrors { code message path } }
+}
+"""
+
+QUEUED_MESSAGES = """
+query QueuedMessages($campaignId: ID!) {
+  messages(campaignId: $campaignId, state: QUEUED, first: 100) { edges { node { dueAt } } }
+}
+"""
+
 CAMPAIGN_FIELDS = """
 id state enrolling sentPerSecond
 counts { enrolled waiting queued deferred sent bounced failed inDoubt cancelled suppressed }

@@ -11,17 +11,21 @@ from app.demo.endpoints import Endpoints
 from app.demo.problem import DemoProblem
 from app.demo.progress import View
 
-SENDERS = (("ada", "Ada of Demo"), ("grace", "Grace of Demo"), ("edith", "Edith of Demo"), ("joan", "Joan of Demo"))
-DOMAIN = "demo.penguinmails.example"
+# A domain each: a receiver that distrusts one domain does not stop the others.
+SENDERS = (
+    ("ada@north.penguinmails.example", "Ada of the North"),
+    ("grace@south.penguinmails.example", "Grace of the South"),
+    ("edith@east.penguinmails.example", "Edith of the East"),
+    ("joan@west.penguinmails.example", "Joan of the West"),
+)
 DAILY_CAP = 1_000_000
 TEST_SECONDS = 60.0
 
 
 async def connect_mailboxes(api: Api, endpoints: Endpoints, *, workspace_id: str, view: View) -> list[str]:
     """Ids of verified mailboxes. Raises DemoProblem with the verdict when none can be verified."""
-    for local_part, display_name in SENDERS:
+    for address, display_name in SENDERS:
         server = sandbox_server(endpoints.sandbox_smtp)
-        address = f"{local_part}@{DOMAIN}"
         given = server | {
             "workspaceId": workspace_id,
             "address": address,

@@ -74,7 +74,7 @@ async def _steps(
     campaign_id = await prepare_campaign(
         api, workspace_id=workspace_id, list_id=list_id, mailbox_ids=mailbox_ids, view=view
     )
-    sending = await launch_and_watch(api, endpoints, campaign_id=campaign_id, view=view)
+    sending = await launch_and_watch(api, endpoints, workspace_id=workspace_id, campaign_id=campaign_id, view=view)
     return imported, sending, {"workspaceId": workspace_id, "campaignId": campaign_id}
 
 

@@ -36,7 +36,7 @@ class SendingResult:
     seconds: float = 0.0
     updates: int = 0
     reconnects: int = 0
-    remark: str = ""
+    remarks: list[str] = field(default_factory=list)
 
 
 def as_object(imported: ImportResult, sending: SendingResult, ids: dict[str, str]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def as_object(imported: ImportResult, sending: SendingResult, ids: dict[str, str
         "seconds": round(sending.seconds, 1),
         "liveUpdates": sending.updates,
         "reconnects": sending.reconnects,
-        "remark": sending.remark,
+        "remarks": sending.remarks,
         "rejectedReasons": dict(imported.reasons.most_common()),
         **ids,
     }

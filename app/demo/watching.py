@@ -1,0 +1,191 @@
+"""Watches a running campaign by its subscriptions, and knows when there is nothing left to wait for."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+from app.demo import documents
+from app.demo.api import Api
+from app.demo.live import Subscription, follow
+from app.demo.problem import DemoProblem
+from app.demo.progress import Figures, View
+from app.demo.report import SendingResult
+
+STALL_SECONDS = 60.0
+QUIET_SECONDS = 5.0
+STILL_SECONDS = 3.0
+LOOK_SECONDS = 0.1
+MAILBOX_SECONDS = 2.0
+HELD_SECONDS = 30.0
+ENDED = frozenset({"COMPLETED", "CANCELLED"})
+OPEN = ("waiting", "queued")
+SHOWN = {
+    "waiting": "waiting",
+    "queued": "queued",
+    "sent": "sent",
+    "bounced": "bounced",
+    "suppressed": "suppressed",
+    "deferred": "deferred",
+    "inDoubt": "in doubt",
+    "failed": "failed",
+}
+
+
+class Watch:
+    """What is known about a running campaign, and since when. Seconds are of our own clock, since the launch."""
+
+    def __init__(self, api: Api, url: str, *, workspace_id: str, campaign_id: str) -> None:
+        self._api = api
+        self._url = url
+        self._workspace_id = workspace_id
+        self._campaign_id = campaign_id
+        self._status = Subscription(documents.CAMPAIGN_STATUS, {"id": campaign_id})
+        self._events = Subscription(documents.CAMPAIGN_EVENTS, {"id": campaign_id, "after": None}, cursor_of=_cursor)
+        now = time.monotonic()
+        self._launched_at = self._moved_at = self._heard_at = self._last_sent_at = self._mailboxes_at = now
+        self._updates = 0
+        self._held = 0
+        self._latest: dict[str, Any] = {}
+        self._remarks: dict[str, None] = {}
+        self._figures = Figures("Sending")
+
+    def saw(self, campaign: dict[str, Any]) -> None:
+        """A newer state of the campaign."""
+        before, now = self._latest.get("counts"), time.monotonic()
+        counts = campaign["counts"]
+        if before != counts or campaign["state"] != self._latest["state"]:
+            self._moved_at = now
+        if counts["sent"] > (before["sent"] if before else 0):
+            self._last_sent_at = now
+        self._latest, self._heard_at = campaign, now
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing waits, nothing is queued: what is left is deferred for minutes, or in doubt until a person decides."""
+        counts = self._latest["counts"]
+        nothing_open = not any(counts[name] for name in OPEN)
+        return self._latest["state"] in ENDED or (
+            counts["enrolled"] > 0 and nothing_open and not self._latest["enrolling"]
+        )
+
+    async def until_over(self, view: View) -> None:
+        """Returns when it is over, when the rest is held back for minutes, or when nothing has moved for a minute."""
+        statuses = asyncio.create_task(self._follow_status())
+        events = asyncio.create_task(self._follow_events())
+        try:
+            while not self.is_over and not await self._is_held_back() and not self._is_stalled():
+                view.show(self._drawn())
+                await self._next(statuses)
+        finally:
+            statuses.cancel()
+            events.cancel()
+            _status, feed = await asyncio.gather(statuses, events, return_exceptions=True)
+            if isinstance(feed, Exception):
+                self._remark(f"The feed of events ended early: {feed}")
+
+    async def _next(self, statuses: "asyncio.Task[None]") -> None:
+        """Waits a moment for news. Asks when the subscription has been quiet; raises what ended it."""
+        if statuses.done():
+            statuses.result()
+        now = time.monotonic()
+        if now - self._heard_at > QUIET_SECONDS or statuses.done():
+            self.saw(await self._asked())
+        if now - self._mailboxes_at > MAILBOX_SECONDS:
+            self._mailboxes_at = now
+            await self._resume_mailboxes()
+        await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_stalled(self) -> bool:
+        if time.monotonic() - self._moved_at < STALL_SECONDS:
+            return False
+        self._remark(f"Nothing moved for {STALL_SECONDS:.0f} seconds, so the demo stopped watching.")
+        return True
+
+    async def _is_held_back(self) -> bool:
+        """Whether all that is queued may go only later: a receiver has asked for less, and its mails wait for minutes."""
+        counts = self._latest["counts"]
+        if counts["waiting"] or not counts["queued"] or time.monotonic() - self._moved_at < STILL_SECONDS:
+            return False
+        self._moved_at += STILL_SECONDS / 3  # asks again in a second, and leaves a stall to be seen
+        answer = await self._api.query(documents.QUEUED_MESSAGES, {"campaignId": self._campaign_id})
+        moments = [datetime.fromisoformat(edge["node"]["dueAt"]) for edge in answer["messages"]["edges"]]
+        if not moments or (min(moments) - datetime.now(UTC)).total_seconds() < HELD_SECONDS:
+            return False
+        self._held = counts["queued"]
+        self._remark(
+            f"{self._held:,} mails wait until {min(moments).astimezone():%H:%M}: a receiver has asked for fewer mails, "
+            "so PenguinMails sends it none for a while."
+        )
+        return True
+
+    async def _resume_mailboxes(self) -> None:
+        """A receiver that finds a sender's domain unauthenticated pauses it, until a person has looked. Here we are that."""
+        answer = await self._api.query(documents.MAILBOXES, {"workspaceId": self._workspace_id})
+        for mailbox in (edge["node"] for edge in answer["mailboxes"]["edges"]):
+            if mailbox["pausedAt"] is not None:
+                await self._api.mutate(documents.RESUME_MAILBOX, {"mailboxId": mailbox["id"]})
+                self._remark(f"{mailbox['address']} was paused, and the demo resumed it. {mailbox['pauseReason']}")
+
+    def _remark(self, sentence: str) -> None:
+        self._remarks[sentence] = None
+
+    async def _follow_status(self) -> None:
+        async with aclosing(follow(self._api, self._url, self._status)) as events:
+            async for data in events:
+                self._updates += 1
+                self.saw(data["campaignStatus"])
+
+    async def _follow_events(self) -> None:
+        """What happens, event by event; goes on after the last one seen when the connection drops."""
+        async with aclosing(follow(self._api, self._url, self._events)) as events:
+            async for data in events:
+                self._figures.feed.append(_told(data["campaignEvents"]))
+
+    async def _asked(self) -> dict[str, Any]:
+        campaign = (await self._api.query(documents.CAMPAIGN, {"id": self._campaign_id}))["campaign"]
+        if campaign is None:
+            raise DemoProblem("The campaign is gone: somebody removed it, or its workspace.")
+        assert isinstance(campaign, dict)
+        return campaign
+
+    def _drawn(self) -> Figures:
+        counts = self._latest["counts"]
+        self._figures.total = counts["enrolled"] if not self._latest["enrolling"] else None
+        self._figures.done = counts["enrolled"] - sum(counts[name] for name in OPEN)
+        self._figures.states = {word: counts[name] for name, word in SHOWN.items()}
+        self._figures.per_second = self._latest["sentPerSecond"]
+        return self._figures
+
+    async def result(self) -> SendingResult:
+        """Counted by a last query, so that the table does not depend on the subscription."""
+        self.saw(await self._asked())
+        counts = self._latest["counts"]
+        seconds = self._last_sent_at - self._launched_at
+        return SendingResult(
+            sent=counts["sent"],
+            bounced=counts["bounced"],
+            suppressed=counts["suppressed"],
+            in_doubt=counts["inDoubt"],
+            deferred=counts["deferred"] + self._held,
+            failed=counts["failed"],
+            cancelled=counts["cancelled"],
+            open=sum(counts[name] for name in OPEN) - self._held,
+            per_second=counts["sent"] / seconds if counts["sent"] and seconds > 0 else 0.0,
+            seconds=seconds,
+            updates=self._updates,
+            reconnects=self._status.reconnects + self._events.reconnects,
+            remarks=list(self._remarks),
+        )
+
+
+def _cursor(data: dict[str, Any]) -> str | None:
+    cursor = data["campaignEvents"]["cursor"]
+    return str(cursor) if cursor else None
+
+
+def _told(event: dict[str, Any]) -> str:
+    payload = event["payload"]
+    words = [str(payload[name]) for name in ("recipient", "state", "what", "reply", "reason") if payload.get(name)]
+    return f"{event['topic']}  {'  '.join(words)}"
