@@ -43,15 +43,25 @@ async def dispatch(
     """Marks due jobs dispatched as far as the window has room: of the hinted tenants, or of all. Raises LeadershipLost."""
     now = leadership.clock.now()
     async with leadership.transaction():
-        room = window.size - await rows.dispatched_count(queue)
+        out = await rows.dispatched_count(queue)
+        room = window.size - out
         if room <= 0:
             return Dispatches([], more=True)
         if tenants is None:
-            tenants = await rows.tenants_due(queue, now, at_most=_SAMPLE)
-            if tenants == []:
-                return Dispatches([], more=False)
+            return await _dispatch_of_all(queue, window, room, now)
         jobs = await rows.dispatch_due(queue, room=room, share=window.share, now=now, tenants=tenants)
-    return Dispatches(jobs, more=len(jobs) == room or any(job.turn >= window.share for job in jobs))
+    full = len(jobs) == room or any(job.turn >= window.share for job in jobs)
+    return Dispatches(jobs, more=full or (not jobs and out > 0))
+
+
+async def _dispatch_of_all(queue: str, window: Window, room: int, now: datetime) -> Dispatches:
+    """While few jobs are due, their tenants are named; the loose scan over all who wait is for a backlog."""
+    due = await rows.tenants_due(queue, now, at_most=_SAMPLE)
+    if not due:
+        return Dispatches([], more=False)
+    tenants = list(set(due)) if len(due) < _SAMPLE else None
+    jobs = await rows.dispatch_due(queue, room=room, share=window.share, now=now, tenants=tenants)
+    return Dispatches(jobs, more=len(due) > len(jobs))
 
 
 async def unclaimed(leadership: Leadership, *, for_seconds: float) -> list[UnclaimedJob]:

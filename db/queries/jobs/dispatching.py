@@ -25,6 +25,7 @@ def _pick(tenants: str) -> str:
 
     A tenant's turn starts behind what it has out already, and ends at its share of the window. How many rows are looked
     at per tenant shrinks as tenants grow in number, so that a pick costs about the same for one tenant and for a thousand.
+    The rows are locked by LATERAL: a join may be planned as a scan over everything that waits (25 ms against 1).
     """
     return f"""
     WITH RECURSIVE waiting AS ({tenants}),
@@ -45,12 +46,12 @@ def _pick(tenants: str) -> str:
     picked AS (
       SELECT tenant_id, id, turn FROM ranked WHERE turn <= $3 ORDER BY priority, turn, due_at LIMIT $2),
     locked AS (
-      SELECT j.tenant_id, j.id FROM jobs j JOIN picked USING (tenant_id, id)
-      WHERE j.{_WAITING} FOR UPDATE OF j SKIP LOCKED)
+      SELECT k.tenant_id, k.id, k.turn FROM picked k
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM jobs WHERE tenant_id = k.tenant_id AND id = k.id AND {_WAITING} FOR UPDATE SKIP LOCKED) AS own)
     UPDATE jobs j SET state = 'dispatched', due_at = NULL, dispatched_at = $4
-    FROM locked l JOIN picked k USING (tenant_id, id)
-    WHERE j.tenant_id = l.tenant_id AND j.id = l.id
-    RETURNING j.tenant_id, j.id, j.priority, k.turn
+    FROM locked l WHERE j.tenant_id = l.tenant_id AND j.id = l.id
+    RETURNING j.tenant_id, j.id, j.priority, l.turn
     """
 
 
@@ -74,15 +75,15 @@ async def dispatched_count(queue: str) -> int:
     return count
 
 
-async def tenants_due(queue: str, now: datetime, *, at_most: int) -> list[UUID] | None:
-    """The tenants with due jobs, or None when at least `at_most` jobs are due, so that the list would be incomplete."""
+async def tenants_due(queue: str, now: datetime, *, at_most: int) -> list[UUID]:
+    """The tenants of the first `at_most` due jobs, one entry for each job."""
     rows = await current().fetch(
         f"SELECT tenant_id FROM jobs WHERE queue = $1 AND {_WAITING} AND due_at <= $2 ORDER BY due_at LIMIT $3",
         queue,
         now,
         at_most,
     )
-    return None if len(rows) >= at_most else list({row["tenant_id"] for row in rows})
+    return [row["tenant_id"] for row in rows]
 
 
 async def dispatch_due(
@@ -124,7 +125,8 @@ async def dispatch_again(jobs: Sequence[UnclaimedJob], now: datetime) -> list[Un
         """
         UPDATE jobs j SET dispatched_at = $3
         FROM unnest($1::uuid[], $2::uuid[]) AS stale (tenant_id, id)
-        WHERE j.tenant_id = stale.tenant_id AND j.id = stale.id AND j.state = 'dispatched'
+        WHERE j.tenant_id = ANY($1) AND j.id = ANY($2) AND j.tenant_id = stale.tenant_id AND j.id = stale.id
+          AND j.state = 'dispatched'
         RETURNING j.id
         """,
         [job.tenant_id for job in jobs],

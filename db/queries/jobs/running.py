@@ -74,7 +74,7 @@ async def record_results(results: Sequence[RunResult], now: datetime) -> set[UUI
           finished_at = CASE WHEN r.due_at IS NULL THEN $8::timestamptz END
         FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::timestamptz[], $7::text[])
           AS r (id, fence, state, attempt, due_at, error)
-        WHERE j.tenant_id = $1 AND j.id = r.id AND j.fence = r.fence AND j.state = 'running'
+        WHERE j.tenant_id = $1 AND j.id = ANY($2) AND j.id = r.id AND j.fence = r.fence AND j.state = 'running'
         RETURNING j.id
         """,
         current().tenant_id,
@@ -95,7 +95,7 @@ async def extend_leases(runs: Sequence[tuple[UUID, int]], lease_until: datetime)
         """
         UPDATE jobs j SET lease_until = $4
         FROM unnest($2::uuid[], $3::int[]) AS r (id, fence)
-        WHERE j.tenant_id = $1 AND j.id = r.id AND j.fence = r.fence AND j.state = 'running'
+        WHERE j.tenant_id = $1 AND j.id = ANY($2) AND j.id = r.id AND j.fence = r.fence AND j.state = 'running'
         RETURNING j.id
         """,
         current().tenant_id,
