@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import IO, Final, Protocol
 
@@ -52,7 +53,8 @@ class Child:
         grace_seconds: float = 15.0,
     ) -> None:
         self.name = name
-        self._launch = Launch(command=command, environment=dict(environment) | {"PYTHONUNBUFFERED": "1"})
+        variables = dict(environment) | {"PYTHONUNBUFFERED": "1"}
+        self._launch = Launch(command=command, environment=variables, folder=Path.cwd())
         self._say = say
         self._hurry = hurry
         self._grace_seconds = grace_seconds
