@@ -1,7 +1,8 @@
 """The sandbox's SMTP socket: exact about line ends, so that a smuggled mail (CVE-2023-51764 and kin) cannot hide.
 
-Own code rather than aiosmtpd, which reads line by line (several times slower), does not offer PIPELINING, and hides
-the connection that the behaviours must drop at exact moments.
+Own code rather than aiosmtpd, which does not offer PIPELINING, lets a packet begin a mail before the answer to DATA,
+and hides the connection that the behaviours must drop at exact moments; it also costs more: 440 microseconds a mail for
+client and server together against 250 here, with the mail kept on disk (uvloop, 4 KB, no TLS).
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -41,7 +42,7 @@ class SmtpSubmitter:
         Raises OSError or ssl.SSLError when that file cannot be read.
         """
         self._guard = guard
-        self._local_hostname = local_hostname
+        self._local_hostname = _address_literal(local_hostname)
         self._timeouts = timeouts or SmtpTimeouts()
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -129,6 +130,15 @@ class SmtpSubmitter:
                 problem = ConnectionProblem.UNREACHABLE
                 reason = f"{place} cannot be reached ({error.strerror or error}): check the port and the firewall."
         raise ServerUnusable(problem, reason, phase=Phase.CONNECT)
+
+
+def _address_literal(hostname: str) -> str:
+    """What EHLO takes: a name, or an address in brackets (RFC 5321, section 4.1.3)."""
+    try:
+        address = ipaddress.ip_address(hostname)
+    except ValueError:
+        return hostname
+    return f"[{hostname}]" if address.version == 4 else f"[IPv6:{hostname}]"
 
 
 async def _socket_to(address: Address, port: int, *, seconds: float) -> socket.socket:

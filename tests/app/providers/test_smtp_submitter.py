@@ -204,6 +204,19 @@ async def test_one_way_of_signing_in_is_tried_and_a_refusal_ends_it(offer: str) 
         assert len(auth) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("192.0.2.1", "[192.0.2.1]"), ("::1", "[IPv6:::1]"), ("a.example", "a.example")]
+)
+async def test_an_address_as_our_own_name_is_said_in_brackets(name: str, said: str) -> None:
+    async def script(talk: Conversation) -> None:
+        await talk.say("220 scripted.example ESMTP")
+        assert await talk.hear("EHLO") == f"EHLO {said}"
+
+    async with scripted(script) as told:
+        guard = EgressGuard([f"127.0.0.1:{told.port}"])
+        await SmtpSubmitter(guard, local_hostname=name, timeouts=TIMEOUTS).check(told.server(), sender="a@x.example")
+
+
 async def test_a_password_is_not_in_a_servers_representation() -> None:
     assert "secret" not in repr(SmtpServer("h", 1, SmtpSecurity.STARTTLS, "u", "secret"))
 
