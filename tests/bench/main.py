@@ -12,17 +12,21 @@ from app.core.resources import Resources
 from app.wiring import build_resources, opened
 from tests.bench.deployment import Deployment, deployment
 from tests.bench.figures import Figure, as_object, as_table
+from tests.bench.imports import measure_imports
 from tests.bench.jobs import measure_jobs
 
 Measurement = Callable[[Deployment, Resources], Awaitable[list[Figure]]]
-MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (("jobs", measure_jobs),)
+MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (
+    ("jobs", measure_jobs),
+    ("imports", measure_imports),
+)
 
 
-def run(as_json: bool) -> int:
-    """Progress goes to standard error. Returns the exit code; a measurement that fails raises."""
+def run(as_json: bool, only: frozenset[str] = frozenset()) -> int:
+    """`only` names some of MEASUREMENTS; empty means all. Progress goes to standard error. Returns the exit code; a measurement that fails raises."""
     progress = Console(stderr=True, highlight=False)
     with deployment() as deployed:
-        figures = asyncio.run(_measure(deployed, progress))
+        figures = asyncio.run(_measure(deployed, progress, only))
     if as_json:
         sys.stdout.write(json.dumps(as_object(figures)) + "\n")
     else:
@@ -30,10 +34,12 @@ def run(as_json: bool) -> int:
     return 0
 
 
-async def _measure(deployed: Deployment, progress: Console) -> list[Figure]:
+async def _measure(deployed: Deployment, progress: Console, only: frozenset[str]) -> list[Figure]:
     figures: list[Figure] = []
     async with opened(build_resources(deployed.settings), system=True) as resources:
         for name, measure in MEASUREMENTS:
+            if only and name not in only:
+                continue
             started = time.monotonic()
             figures += await measure(deployed, resources)
             progress.print(f"{name}: {time.monotonic() - started:.0f} s")
