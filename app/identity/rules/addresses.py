@@ -25,6 +25,8 @@ def read_address(text: str, path: tuple[str, ...] = ("input", "email")) -> Addre
         raise Required("Give an e-mail address.", path)
     if len(stripped) > LONGEST:
         raise Invalid("This e-mail address is too long to exist.", path)
+    if "=?" in stripped:  # an encoded word (RFC 2047) in a header could carry line ends
+        raise Invalid("An e-mail address cannot hold `=?`.", path)
     try:
         checked = validate_email(stripped, check_deliverability=False)
     except EmailNotValidError as error:

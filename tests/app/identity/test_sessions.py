@@ -301,7 +301,7 @@ async def test_a_session_opened_with_a_password_that_changed_meanwhile_is_born_d
     slow = SlowPasswords()
     slowed = replace(world, resources=replace(world.resources, ports={**world.resources.ports, Passwords: slow}))
 
-    signing_in = asyncio.create_task(sign_in(slowed.visitor(), user.email, PASSWORD))
+    signing_in = asyncio.ensure_future(sign_in(slowed.visitor(), user.email, PASSWORD))
     await slow.reached.wait()
     await reset_password(world.visitor(), token, NEW_PASSWORD)
     slow.go_on.set()
