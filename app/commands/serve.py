@@ -14,7 +14,7 @@ from app.core.logging import configure_logging
 from app.core.settings import Settings, read_settings
 
 GRACE_SECONDS = 8
-LARGEST_FRAME_BYTES = 1024 * 1024
+LARGEST_FRAME_BYTES = 256 * 1024
 
 
 def serve(
@@ -38,6 +38,7 @@ def serve(
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
+        ws="websockets-sansio",
         ws_max_size=LARGEST_FRAME_BYTES,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=settings.tls_certificate,

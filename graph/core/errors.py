@@ -24,6 +24,7 @@ class TopLevelCode(StrEnum):
     THROTTLED = "THROTTLED"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
     BAD_INPUT = "BAD_INPUT"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
     INTERNAL = "INTERNAL"
 
 
@@ -122,8 +123,9 @@ def _worded(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if isinstance(cause, RequestError):
         return {"message": cause.message, "extensions": _extensions(cause)}
     if isinstance(cause, DomainError):
-        reason = {"code": TopLevelCode.BAD_INPUT.value, "reason": cause.code.value}
-        return {"message": cause.message, "extensions": reason}
+        is_expired = cause.code is ErrorCode.CURSOR_EXPIRED  # a client must tell it apart: it starts over
+        code = TopLevelCode.CURSOR_EXPIRED if is_expired else TopLevelCode.BAD_INPUT
+        return {"message": cause.message, "extensions": {"code": code.value, "reason": cause.code.value}}
     if isinstance(cause, TooComplex):
         return {"message": cause.message, "extensions": {"code": TopLevelCode.QUERY_TOO_COMPLEX.value}}
     if isinstance(cause, GraphQLError) and (error.path is None or cause.nodes):

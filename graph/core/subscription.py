@@ -15,7 +15,7 @@ Source = Callable[..., AsyncIterator[Any]]
 def subscription(*, uses: UseCase, description: str, name: str | None = None) -> Callable[[Source], Any]:
     """Makes an async generator method a subscription field.
 
-    A DomainError ends the subscription with BAD_INPUT and the ErrorCode as `reason`. Loaders start anew per event.
+    A DomainError ends the subscription with BAD_INPUT (or CURSOR_EXPIRED) and the ErrorCode as `reason`. Loaders start anew per event.
     """
 
     def declare(source: Source) -> Any:

@@ -232,7 +232,7 @@ async def test_a_domain_error_ends_the_subscription_with_its_reason(address: str
         message = await peer.receive()
 
     assert message["type"] == "error"
-    assert message["payload"][0]["extensions"] == {"code": "BAD_INPUT", "reason": "CURSOR_EXPIRED"}
+    assert message["payload"][0]["extensions"] == {"code": "CURSOR_EXPIRED", "reason": "CURSOR_EXPIRED"}
 
 
 async def test_a_crash_in_a_subscription_is_masked(address: str) -> None:
