@@ -21,6 +21,7 @@ from app.identity.passwords import Passwords
 from app.identity.ports import SystemMail
 from app.jobs.maintenance import Cleaners, expire_finished_jobs
 from app.live.feed import LiveFeed
+from app.live.ports import CallerCheck
 from app.live.retention import expire_live_events
 from app.outreach.contact_imports import expire_import_errors
 from app.outreach.ports import MailSubmitter
@@ -56,7 +57,8 @@ def build_resources(settings: Settings) -> Resources:
         redis=redis,
         ports=ports,
     )
-    ports[Door] = SessionDoor(resources)  # it hands the resources on with every caller that it admits
+    door = SessionDoor(resources)  # it hands the resources on with every caller that it admits
+    ports[Door] = ports[CallerCheck] = door
     return resources
 
 
@@ -110,6 +112,7 @@ async def opened(resources: Resources, *, system: bool = False) -> AsyncIterator
         pools.append((SYSTEM, settings.system_url, settings.system_pool))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(resources.redis.aclose)
+        stack.push_async_callback(resources.hints.close)
         for engine, url, size in pools:
             await engine.open(url, max_size=size, statement_cache=settings.statement_cache)
             stack.push_async_callback(engine.close)

@@ -31,6 +31,11 @@ class Hints:
         if self._sending is None or self._sending.done():
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
+    async def close(self) -> None:
+        """Waits for what is being sent."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending])
+
     async def _send(self) -> None:
         while self._pending:
             message = "\n".join(self._pending)

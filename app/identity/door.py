@@ -3,7 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 from uuid import UUID
@@ -50,7 +50,7 @@ class SessionDoor:
         if scheme.lower() != "bearer":
             raise Unauthenticated("Send the access token as `Authorization: Bearer <token>`.")
         claims = self._read(token.strip())
-        rights = await self._rights_of(claims)
+        rights = await self._rights_of(claims.tenant_id, claims.session_id)
         if rights.role is None or rights.user_id != claims.user_id:
             raise Unauthenticated("This session is over: sign in again.")
         return Caller(
@@ -67,6 +67,16 @@ class SessionDoor:
             expires_at=claims.expires_at,
         )
 
+    async def current(self, caller: Caller) -> Caller:
+        """As app.live.ports.CallerCheck: the caller with the rights that its session has now. Raises Unauthenticated."""
+        if caller.session_id is None:
+            raise Unauthenticated
+        rights = await self._rights_of(caller.tenant_id, caller.session_id)
+        is_over = caller.expires_at is not None and caller.expires_at <= self._resources.clock.now()
+        if is_over or rights.role is None or rights.user_id != caller.user_id:
+            raise Unauthenticated("This session is over: sign in again.")
+        return replace(caller, role=rights.role, workspaces=rights.workspaces)
+
     def _read(self, token: str) -> AccessClaims:
         now = self._resources.clock.now()
         key = sha256(token.encode("utf-8", "surrogatepass")).digest()
@@ -80,14 +90,14 @@ class SessionDoor:
             self._claims.popitem(last=False)
         return claims
 
-    async def _rights_of(self, claims: AccessClaims) -> _Rights:
-        key = (claims.tenant_id, claims.session_id)
+    async def _rights_of(self, tenant_id: UUID, session_id: UUID) -> _Rights:
+        key = (tenant_id, session_id)
         asked_at = time.monotonic()
         known = self._rights.get(key)
         if known is not None and asked_at - known.asked_at < REMEMBERED_SECONDS:
             return known
-        async with tenant_transaction(claims.tenant_id, read_only=True):
-            row = await sessions.admission(claims.session_id, at=self._resources.clock.now())
+        async with tenant_transaction(tenant_id, read_only=True):
+            row = await sessions.admission(session_id, at=self._resources.clock.now())
         rights = _Rights(asked_at, None, None, MappingProxyType({}))
         if row is not None:
             roles = dict(zip(row.workspace_ids, map(WorkspaceRole, row.workspace_roles), strict=True))
