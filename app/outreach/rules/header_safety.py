@@ -14,7 +14,6 @@ LONGEST_LINE = 998
 LONGEST_VALUE = 800
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _ATOM_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(
@@ -109,7 +108,7 @@ def check_finished(raw: bytes, *, names: Sequence[str]) -> None:
     head, found, _ = raw.partition(b"\r\n\r\n")
     if not found or not raw.endswith(b"\r\n"):
         raise BrokenMail("the mail has no end of header or no last line end")
-    if b"\x00" in raw or not raw.isascii() or _BARE_LINE_END.search(raw) is not None:
+    if b"\x00" in raw or not raw.isascii() or not raw.count(b"\n") == raw.count(b"\r") == raw.count(b"\r\n"):
         raise BrokenMail("the mail has a NUL, a byte beyond ASCII or a bare line end")
     if max(map(len, raw.split(b"\r\n"))) > LONGEST_LINE:
         raise BrokenMail(f"the mail has a line of more than {LONGEST_LINE} bytes")

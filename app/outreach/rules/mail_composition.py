@@ -27,8 +27,7 @@ _EXTRA_NAMES = re.compile(
 )
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,200}@[A-Za-z0-9.-]{1,253}>")
 _FORBIDDEN_IN_BODY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_FROM_LINE = re.compile(rb"^From ", re.MULTILINE)
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_FORBIDDEN_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
 _LONGEST_PLAIN_LINE = 76
 
 
@@ -121,29 +120,38 @@ def _bodies(mail: OutgoingMail) -> tuple[str | None, str | None]:
     for field, body in (("text", mail.text), ("html", mail.html)):
         if body is None:
             continue
-        found = _FORBIDDEN_IN_BODY.search(body)
-        if found is not None:
-            raise UnsendableText(
-                f"The {field} part contains the control character U+{ord(found[0]):04X}: remove it.", (field,)
-            )
         if len(body) > LONGEST_BODY:
             raise TextTooLarge(f"The {field} part is longer than {LONGEST_BODY} characters.", (field,))
+        _check_body(body, field)
     return mail.text, mail.html
+
+
+def _check_body(body: str, field: str) -> None:
+    """Raises UnsendableText. Looks at bytes first, since a search through characters costs as much as all the rest."""
+    data = body.encode("utf-8", "surrogatepass")
+    if data.isascii() and len(data.translate(None, _FORBIDDEN_BYTES)) == len(data):
+        return
+    found = _FORBIDDEN_IN_BODY.search(body)
+    if found is not None:
+        character = f"U+{ord(found[0]):04X}"
+        raise UnsendableText(f"The {field} part contains the control character {character}: remove it.", (field,))
 
 
 def _part(subtype: str, body: str) -> tuple[list[str], bytes]:
     """Header lines and encoded bytes of one text part. The encoding is the plainest that is safe on every way."""
-    lines = _LINE_END.sub("\n", body)
+    lines = body.replace("\r\n", "\n").replace("\r", "\n")
     if not lines.endswith("\n"):
         lines += "\n"
     data = lines.encode("utf-8")
     charset = "us-ascii" if lines.isascii() else "utf-8"
-    if lines.isascii() and max(map(len, lines.split("\n"))) <= _LONGEST_PLAIN_LINE and not _FROM_LINE.search(data):
+    has_from_line = data.startswith(b"From ") or b"\nFrom " in data
+    if lines.isascii() and max(map(len, lines.split("\n"))) <= _LONGEST_PLAIN_LINE and not has_from_line:
         encoding, encoded = "7bit", data
     elif len(data) > 1.5 * len(lines):
         encoding, encoded = "base64", base64.encodebytes(lines.replace("\n", "\r\n").encode("utf-8"))
     else:
-        encoding, encoded = "quoted-printable", _FROM_LINE.sub(b"=46rom ", binascii.b2a_qp(data, istext=True))
+        encoding, encoded = "quoted-printable", binascii.b2a_qp(data, istext=True)
+        encoded = (b"\n" + encoded).replace(b"\nFrom ", b"\n=46rom ")[1:]
     head = [
         f'Content-Type: text/{subtype}; charset="{charset}"',
         f"Content-Transfer-Encoding: {encoding}",
