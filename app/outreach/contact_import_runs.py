@@ -5,7 +5,8 @@ dead but still runs cannot write: its batch no longer fits the checkpoint.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -54,13 +55,28 @@ async def run_contact_import(caller: Caller, import_id: UUID, part: int) -> None
         return
     try:
         upload = await complete_upload(caller, running.upload_id)
-        reader = _Source(caller, upload, running)
-        for number in range(1, BATCHES_PER_PART + 1):
-            batch = await reader.next_batch()
-            if not await _commit(caller, import_id, batch, hand_over=number == BATCHES_PER_PART):
-                return
+        async with aclosing(_batches(_Source(caller, upload, running))) as batches:
+            async for number, batch in batches:
+                if not await _commit(caller, import_id, batch, hand_over=number == BATCHES_PER_PART):
+                    return
     except UploadIncomplete as error:
         await _fail(caller, import_id, part, error.message)
+
+
+async def _batches(source: "_Source") -> AsyncGenerator[tuple[int, "Batch"], None]:
+    """Numbered from 1. The next batch is read and parsed while this one is written."""
+    reading = asyncio.create_task(source.next_batch())
+    try:
+        for number in range(1, BATCHES_PER_PART + 1):
+            batch = await reading
+            if not batch.is_last and number < BATCHES_PER_PART:
+                reading = asyncio.create_task(source.next_batch())
+            yield number, batch
+            if batch.is_last:
+                return
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _begin(caller: Caller, import_id: UUID, part: int) -> ContactImport | None:
@@ -171,13 +187,11 @@ async def _write(caller: Caller, running: ContactImport, batch: Batch) -> _Outco
         return outcome
     target = Import(running.id, running.workspace_id, caller.now())
     updates = running.on_duplicate == OnDuplicate.UPDATE
-    known = await bulk.known_contacts(running.workspace_id, list(by_key), lock=updates)
-    fresh = [_imported(values) for key, (_row, values) in by_key.items() if key not in known]
-    inserted = await bulk.insert_imported(target, fresh) if fresh else set()
+    fresh = [_imported(values) for _row, values in by_key.values()]
+    inserted = await bulk.insert_imported(target, fresh)
     outcome.created = len(inserted)
-    if len(inserted) < len(fresh):
-        lost = [contact.email_key for contact in fresh if contact.email_key not in inserted]
-        known |= await bulk.known_contacts(running.workspace_id, lost, lock=updates)
+    there = by_key.keys() - inserted
+    known = await bulk.known_contacts(running.workspace_id, sorted(there), lock=updates) if there else {}
     changed = _known_rows(running, by_key, known, outcome)
     if updates and changed:
         await bulk.update_imported(target, changed)

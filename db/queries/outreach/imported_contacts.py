@@ -39,19 +39,24 @@ class Import:
 
 
 async def known_contacts(workspace_id: UUID, keys: Sequence[str], *, lock: bool) -> dict[str, KnownContact]:
-    """By key. Locks them in the order of their keys, so that imports at the same time cannot deadlock."""
+    """By key. Locks them in the order of their keys, so that imports at the same time cannot deadlock.
+
+    LATERAL keeps it one probe of the unique index per key: `= ANY` of 4,000 keys was planned as a scan of the whole
+    workspace (0.75 s at 40,000 contacts, and growing with them).
+    """
     rows = await current().fetch(
-        "SELECT email_key, id, import_id FROM contacts WHERE tenant_id = $1 AND workspace_id = $2 "
-        f"AND email_key = ANY ($3::text[]) {'ORDER BY email_key FOR UPDATE' if lock else ''}",
+        "SELECT c.email_key, c.id, c.import_id FROM unnest($3::text[]) AS k (email_key) CROSS JOIN LATERAL ("
+        "SELECT o.email_key, o.id, o.import_id FROM contacts o WHERE o.tenant_id = $1 AND o.workspace_id = $2 "
+        f"AND o.email_key = k.email_key LIMIT 1 {'FOR UPDATE' if lock else ''}) c",
         current().tenant_id,
         workspace_id,
-        list(keys),
+        sorted(keys),
     )
     return {row["email_key"]: KnownContact(row["id"], row["import_id"]) for row in rows}
 
 
 async def insert_imported(target: Import, contacts: Sequence[ImportedContact]) -> set[str]:
-    """Keys of those inserted; a key that another transaction took in the meantime is left out."""
+    """Keys of those inserted; the others are in the workspace already."""
     rows = await current().fetch(
         "INSERT INTO contacts (tenant_id, id, workspace_id, email, email_key, first_name, last_name, company, fields, "
         "status, import_id, version, created_at, updated_at) "
