@@ -33,6 +33,7 @@ class Inbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.envelopes.append(envelope)
+        assert server.transport is not None
         self.were_secure.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 kept"
 
@@ -84,7 +85,7 @@ async def plain(inbox: Inbox) -> AsyncIterator[int]:
 
 @pytest_asyncio.fixture
 async def starttls(inbox: Inbox, authority: tuple[ssl.SSLContext, Path]) -> AsyncIterator[int]:
-    login = {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": True}
+    login: dict[str, Any] = {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": True}
     async with serving(inbox, tls_context=authority[0], **login) as port:
         yield port
 
