@@ -12,6 +12,7 @@ from app.core.door import Door
 from app.core.resources import Resources
 from app.core.settings import Settings, read_settings
 from app.http.middleware.safety import SafetyHeaders
+from app.http.unsubscribe import unsubscribe_routes
 from app.http.uploads import upload_routes
 from app.wiring import build_resources, opened
 from graph.core.application import GraphQLApplication
@@ -44,6 +45,7 @@ def _routes(graphql: GraphQLApplication, door: Door, resources: Resources) -> li
         Route("/graphql/stream", endpoint=graphql),
         WebSocketRoute("/graphql", endpoint=graphql),
         *upload_routes(resources),
+        *unsubscribe_routes(resources),
     ]
 
 

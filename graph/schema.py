@@ -9,9 +9,15 @@ from graph.identity.sessions import SessionMutations, SessionQueries
 from graph.identity.tenant_settings import TenantSettingsMutations, TenantSettingsQueries
 from graph.identity.viewers import ViewerQueries
 from graph.identity.workspaces import WorkspaceMutations, WorkspaceQueries
+from graph.outreach.campaign_live import CampaignSubscriptions
+from graph.outreach.campaigns import CampaignMutations, CampaignQueries
 from graph.outreach.contact_imports import ContactImportMutations, ContactImportQueries, ContactImportSubscriptions
 from graph.outreach.contact_lists import ContactListMutations, ContactListQueries
 from graph.outreach.contacts import ContactMutations, ContactQueries
+from graph.outreach.dkim_keys import DkimKeyMutations, DkimKeyQueries
+from graph.outreach.mailboxes import MailboxMutations, MailboxQueries, MailboxSubscriptions
+from graph.outreach.messages import MessageMutations, MessageQueries
+from graph.outreach.suppressions import SuppressionMutations, SuppressionQueries
 from graph.outreach.templates import TemplateMutations, TemplateQueries
 from graph.outreach.uploads import UploadMutations
 
@@ -27,6 +33,11 @@ QUERIES: list[type] = [
     ContactListQueries,
     ContactImportQueries,
     TemplateQueries,
+    MailboxQueries,
+    DkimKeyQueries,
+    CampaignQueries,
+    MessageQueries,
+    SuppressionQueries,
 ]
 MUTATIONS: list[type] = [
     AccountMutations,
@@ -40,9 +51,16 @@ MUTATIONS: list[type] = [
     ContactListMutations,
     ContactImportMutations,
     TemplateMutations,
+    MailboxMutations,
+    DkimKeyMutations,
+    CampaignMutations,
+    MessageMutations,
+    SuppressionMutations,
 ]
 SUBSCRIPTIONS: list[type] = [
     ContactImportSubscriptions,
+    MailboxSubscriptions,
+    CampaignSubscriptions,
 ]
 
 schema = build_schema(

@@ -185,6 +185,7 @@ async def _reopen(caller: Caller, campaign: campaigns.Campaign) -> None:
     await record_campaign(caller, running)
 
 
+@requires(Permission.MESSAGES_READ)
 async def message_by_id(caller: Caller, message_id: UUID) -> Message:
     """Raises NotFound."""
     found = (await messages_by_ids(caller, [message_id]))[0]
