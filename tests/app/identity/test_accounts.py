@@ -163,7 +163,7 @@ async def test_answers_take_a_whole_number_of_quanta(world: World) -> None:
         await request_password_reset(slow.visitor(), email)
         times.append(time.monotonic() - started)
 
-    assert [round(each / 0.3) for each in times] == [1, 1]
+    assert all(each >= 0.3 and each % 0.3 < 0.15 for each in times), times
 
 
 async def test_where_addresses_need_no_proof_sign_up_opens_a_session_for_the_right_password_only(world: World) -> None:
