@@ -88,15 +88,6 @@ async def membership_of_user(user_id: UUID) -> Membership | None:
     )
 
 
-async def membership_of_user_for_update(user_id: UUID) -> Membership | None:
-    return await one_row(
-        Membership,
-        f"SELECT {columns(Membership)} FROM memberships WHERE tenant_id = $1 AND user_id = $2 FOR UPDATE",
-        current().tenant_id,
-        user_id,
-    )
-
-
 async def lock_membership(membership_id: UUID) -> Membership | None:
     return await one_row(
         Membership,

@@ -87,17 +87,6 @@ async def first_workspace(*, visible: list[UUID] | None) -> Workspace | None:
     )
 
 
-async def slug_is_taken(slug: str, *, by_other_than: UUID) -> bool:
-    return bool(
-        await current().fetchval(
-            "SELECT EXISTS (SELECT 1 FROM workspaces WHERE tenant_id = $1 AND slug = $2 AND id <> $3)",
-            current().tenant_id,
-            slug,
-            by_other_than,
-        )
-    )
-
-
 async def count_workspaces() -> int:
     return int(await current().fetchval("SELECT count(*) FROM workspaces WHERE tenant_id = $1", current().tenant_id))
 

@@ -153,3 +153,16 @@ async def test_the_doors_memory_is_bounded(world: World, acme: MadeTenant) -> No
         await door.admit(bearer(caller), FACTS)
 
     assert (len(door._claims), len(door._rights)) == (2, 2)
+
+
+async def test_who_watches_is_asked_again(world: World, acme: MadeTenant) -> None:
+    watching = await SessionDoor(world.resources).admit(bearer(acme.viewer), FACTS)
+    await set_workspace_role(acme.owner, acme.member_id("viewer"), acme.workspace_id, role=WorkspaceRole.MEMBER)
+
+    again = await SessionDoor(world.resources).current(watching)
+    await sign_out(acme.viewer)
+
+    assert again.workspaces == {acme.workspace_id: WorkspaceRole.MEMBER}
+    assert (again.session_id, again.request_id) == (watching.session_id, watching.request_id)
+    with pytest.raises(Unauthenticated):
+        await SessionDoor(world.resources).current(watching)
