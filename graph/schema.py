@@ -1,5 +1,6 @@
 """The public schema: every noun's classes, on one page. Adding a noun is one import and one entry per list."""
 
+from graph.analytics.sending_reports import SendingReportQueries
 from graph.core.build import build_schema, root
 from graph.core.node import NodeQueries
 from graph.identity.accounts import AccountMutations
@@ -38,6 +39,7 @@ QUERIES: list[type] = [
     CampaignQueries,
     MessageQueries,
     SuppressionQueries,
+    SendingReportQueries,
 ]
 MUTATIONS: list[type] = [
     AccountMutations,

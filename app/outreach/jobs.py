@@ -71,3 +71,13 @@ class RunContactImport(Job):
 
     import_id: UUID
     part: int
+
+
+ROLL_UP_DEDUPE = "roll_up_sending"
+ROLL_UP_SECONDS = 60.0
+
+
+@job("rollup.sending", queue="system", priority=Priority.LOW, attempts=12, timeout_seconds=120, retry_cap_seconds=900.0)
+@dataclass(frozen=True, slots=True)
+class RollUpSending(Job):
+    """Feeds the OLAP tier from the events that were recorded since the last time."""

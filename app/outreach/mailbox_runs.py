@@ -9,14 +9,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core.caller import Caller
 from app.core.errors import DomainError
 from app.jobs.outbox import enqueue
 from app.outreach.campaign_completion import complete_finished_campaigns
-from app.outreach.jobs import SendDue
+from app.outreach.jobs import ROLL_UP_DEDUPE, ROLL_UP_SECONDS, RollUpSending, SendDue
 from app.outreach.ledger_hands import LedgerHand, Submitted
 from app.outreach.mail_making import MadeMail, MailMaker, mail_maker
 from app.outreach.mailbox_connections import MailboxConnection
@@ -78,6 +78,8 @@ async def _end(caller: Caller, held: HeldMailbox) -> None:
         if not await query.end_run(held.mailbox_id, held.start.fence):
             return
         await ledger.put_back_claimed(held.turn(now), due_at=now)
+        counted_at = now + timedelta(seconds=ROLL_UP_SECONDS)
+        await enqueue(caller, RollUpSending(), due_at=counted_at, dedupe_key=ROLL_UP_DEDUPE)
         due_at = await query.next_due_at(held.mailbox_id)
         mailbox = await mailboxes.mailbox_by_id(held.mailbox_id)
         if due_at is None or mailbox is None or not may_send(MailboxState(mailbox.state), mailbox.paused_at):
