@@ -44,6 +44,8 @@ FILTERS = frozenset(
     )
 )
 
+BLOCKS = frozenset({"if", "unless", "case", "for", "capture", "comment"})
+
 _OPENING = re.compile(r"\{[{%]")
 _TAG_NAME = re.compile(r"-?\s*(#|\w*)")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -197,13 +199,13 @@ def _check_replaced(value: object, wanted: object = "", put: object = "", *_more
 
 def parse(language: Language, source: str) -> BoundTemplate:
     """Raises LanguageError, with the line."""
-    _scan(source)
+    markups = _scan(source)
+    _check_blocks(markups)
     try:
         template = language.from_string(source)
         unknown = [(spans[0].index, name) for name, spans in template.analyze().filters.items() if name not in FILTERS]
     except LiquidError as error:
-        line = _line(source, error.token.start_index) if error.token is not None else 0
-        raise LanguageError(_words(error), line) from error
+        raise LanguageError(_words(error), _line_of(error, source) or _broken_line(language, markups)) from error
     except RecursionError as error:
         raise LanguageError("it is nested too deeply") from error
     for index, name in sorted(unknown):
@@ -223,8 +225,8 @@ def run(template: BoundTemplate, fields: Mapping[str, object], budget: Budget) -
     except ResourceLimitError as error:
         raise TooExpensive(_words(error)) from error
     except LiquidError as error:
-        line = _line(error.token.source, error.token.start_index) if error.token is not None else 0
-        raise LanguageError(_words(error), line) from error
+        source = "" if error.token is None else error.token.source
+        raise LanguageError(_words(error), _line_of(error, source)) from error
     except RecursionError as error:
         raise TooExpensive("it is nested too deeply") from error
     return buffer.getvalue()
@@ -235,25 +237,37 @@ def names(template: BoundTemplate) -> set[str]:
     return {name for name in template.analyze().globals if name != "forloop"}
 
 
-def _scan(source: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Markup:
+    """What stands between braces: `{{ text }}` with no name, or `{% name text %}`."""
+
+    line: int
+    name: str
+    text: str
+
+
+def _scan(source: str) -> list[_Markup]:
     """Refuses in one pass what would make the library's own scanner slow, and what the dialect leaves out."""
     if len(source) > LONGEST_SOURCE:
         raise LanguageError(f"it is longer than {LONGEST_SOURCE:,} characters")
-    at = count = 0
+    found: list[_Markup] = []
+    at, line = 0, 1
     while (opening := _OPENING.search(source, at)) is not None:
         mark = opening.group()
         closing = "}}" if mark == "{{" else "%}"
+        line += source.count("\n", at, opening.start())
         end = source.find(closing, opening.end())
-        line = _line(source, opening.start())
         if end < 0:
             raise LanguageError(f"“{mark}” is never closed by “{closing}”", line)
-        _check_markup(mark, source[opening.end() : end], line)
-        at, count = end + 2, count + 1
-        if count > MOST_MARKUPS:
+        found.append(_checked(mark, source[opening.end() : end], line))
+        if len(found) > MOST_MARKUPS:
             raise LanguageError(f"it has more than {MOST_MARKUPS:,} merge fields and tags", line)
+        line += source.count("\n", opening.start(), end)
+        at = end + 2
+    return found
 
 
-def _check_markup(mark: str, markup: str, line: int) -> None:
+def _checked(mark: str, markup: str, line: int) -> _Markup:
     if len(markup) > LONGEST_MARKUP:
         raise LanguageError(f"what stands between the braces is longer than {LONGEST_MARKUP} characters", line)
     if _BLANKS.search(markup) is not None:
@@ -264,11 +278,60 @@ def _check_markup(mark: str, markup: str, line: int) -> None:
     if len(_JOINTS.findall(bare)) > MOST_JOINTS:
         raise LanguageError(f"there are more than {MOST_JOINTS} of “and”, “or” and commas in one tag", line)
     if mark == "{{":
-        return
+        return _Markup(line, "", markup)
     named = _TAG_NAME.match(markup)
-    name = named.group(1) if named is not None else ""
+    assert named is not None
+    name = named.group(1)
     if name not in TAGS and name not in INNER_TAGS:
         raise LanguageError(f"there is no tag “{name[:40]}”; there are: {', '.join(sorted(TAGS))}", line)
+    return _Markup(line, name, markup[named.end() :])
+
+
+def _check_blocks(markups: list[_Markup]) -> None:
+    """Every block is closed, by its own end. Inside a comment only its end counts."""
+    opened: list[_Markup] = []
+    for markup in markups:
+        inside = opened[-1].name if opened else ""
+        if inside == "comment" and markup.name != "endcomment":
+            continue
+        if markup.name in BLOCKS:
+            opened.append(markup)
+        elif markup.name.startswith("end"):
+            if markup.name != f"end{inside}":
+                raise LanguageError(f"“{{% {markup.name} %}}” closes nothing that is open here", markup.line)
+            opened.pop()
+    if opened:
+        last = opened[-1]
+        raise LanguageError(f"“{{% {last.name} %}}” is never closed by “{{% end{last.name} %}}”", last.line)
+
+
+def _broken_line(language: Language, markups: list[_Markup]) -> int:
+    """The library does not say where an expression ends too early: the first markup that fails alone is to blame."""
+    for markup in markups:
+        try:
+            language.from_string(_ALONE.get(markup.name, "").replace("…", markup.text))
+        except LiquidError:
+            return markup.line
+    return 0
+
+
+_ALONE = {
+    "": "{{…}}",
+    "if": "{% if…%}{% endif %}",
+    "elsif": "{% if true %}{% elsif…%}{% endif %}",
+    "unless": "{% unless…%}{% endunless %}",
+    "case": "{% case…%}{% when 1 %}{% endcase %}",
+    "when": "{% case 1 %}{% when…%}{% endcase %}",
+    "for": "{% for…%}{% endfor %}",
+    "assign": "{% assign…%}",
+    "capture": "{% capture…%}{% endcapture %}",
+}
+
+
+def _line_of(error: LiquidError, source: str) -> int:
+    """0 where the library does not say."""
+    known = error.token is not None and error.token.start_index >= 0
+    return _line(source, error.token.start_index) if known else 0  # type: ignore[union-attr]
 
 
 def _line(source: str, index: int) -> int:
