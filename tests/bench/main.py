@@ -14,11 +14,13 @@ from tests.bench.deployment import Deployment, deployment
 from tests.bench.figures import Figure, as_object, as_table
 from tests.bench.imports import measure_imports
 from tests.bench.jobs import measure_jobs
+from tests.bench.sending import measure_sending
 
 Measurement = Callable[[Deployment, Resources], Awaitable[list[Figure]]]
 MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (
     ("jobs", measure_jobs),
     ("imports", measure_imports),
+    ("sending", measure_sending),
 )
 
 
