@@ -24,10 +24,11 @@ from app.live.feed import LiveFeed
 from app.live.ports import CallerCheck
 from app.live.retention import expire_live_events
 from app.outreach.contact_imports import expire_import_errors
-from app.outreach.ports import MailSubmitter
+from app.outreach.ports import MailSubmitter, SandboxInbox
 from app.outreach.templates import expire_orphaned_versions
 from app.outreach.uploads import expire_uploads
 from app.providers.egress import EgressGuard
+from app.providers.sandbox_inbox import HttpSandboxInbox
 from app.providers.smtp.submitter import SmtpSubmitter
 from app.providers.system_mail import SystemSmtp
 from db.core.tiers import CONTENT, OLAP, OLTP, SYSTEM, TierEngine
@@ -91,6 +92,7 @@ def _ports(settings: Settings, clock: Clock, redis: Redis) -> dict[type[Any], An
             local_hostname=urlsplit(settings.public_url).hostname or "localhost",
             trust_ca_file=settings.trust_ca_file,
         ),
+        SandboxInbox: HttpSandboxInbox(settings.sandbox_http_url),
     }
 
 

@@ -18,6 +18,7 @@ from graph.outreach.contacts import ContactMutations, ContactQueries
 from graph.outreach.dkim_keys import DkimKeyMutations, DkimKeyQueries
 from graph.outreach.mailboxes import MailboxMutations, MailboxQueries, MailboxSubscriptions
 from graph.outreach.messages import MessageMutations, MessageQueries
+from graph.outreach.sandbox_messages import SandboxMessageQueries
 from graph.outreach.suppressions import SuppressionMutations, SuppressionQueries
 from graph.outreach.templates import TemplateMutations, TemplateQueries
 from graph.outreach.uploads import UploadMutations
@@ -40,6 +41,7 @@ QUERIES: list[type] = [
     MessageQueries,
     SuppressionQueries,
     SendingReportQueries,
+    SandboxMessageQueries,
 ]
 MUTATIONS: list[type] = [
     AccountMutations,

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
 
     egress_allow: Words = Field((), description="host:port pairs that may be reached although they are not public")
     trust_ca_file: Path | None = None
+    sandbox_http_url: str | None = Field(
+        None, description="where the sandbox shows what it received; set by `up`, never in production"
+    )
     system_smtp_url: str | None = Field(None, description="smtp(s)://user:password@host:port for invitations and such")
     system_mail_from: str = "PenguinMails <no-reply@penguinmails.example>"
 

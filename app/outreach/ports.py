@@ -2,8 +2,10 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from app.outreach.rules.smtp_replies import Phase, SmtpReply
 
@@ -134,4 +136,39 @@ class MailSubmitter(Protocol):
 
     async def check(self, server: SmtpServer, *, sender: str) -> ConnectionVerdict:
         """Tries everything but sending: connect, TLS, sign in, MAIL FROM `sender`, RSET, QUIT."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxMail:
+    """A mail that the sandbox received, at its place among all that it saw; `source` is the mail as transmitted."""
+
+    position: int
+    received_at: datetime
+    disposition: str
+    behaviour: str
+    reply: str
+    sender: str
+    recipients: tuple[str, ...]
+    message_id: str | None
+    subject: str | None
+    tls: str | None
+    size_bytes: int
+    source: str
+
+
+class SandboxAway(Exception):
+    """The sandbox does not answer."""
+
+
+class SandboxInbox(Protocol):
+    """What the sandbox, where there is one, received."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this deployment has a sandbox."""
+        ...
+
+    async def received(self, tenant_id: UUID, *, after: int, first: int) -> tuple[list[SandboxMail], bool]:
+        """Mails whose Message-ID names the tenant, oldest first, and whether more follow. Raises SandboxAway."""
         ...
