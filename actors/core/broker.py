@@ -1,12 +1,16 @@
 """Dramatiq's broker on Redis as we use it, and the relay's way of putting messages there: many in one round trip."""
 
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from dramatiq.broker import Consumer
+import redis as blocking_redis
+from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import ConnectionClosed
 from dramatiq.message import Message
 from dramatiq.middleware import Middleware
 from redis.asyncio import Redis
@@ -19,6 +23,9 @@ MAINTENANCE_CHANCE = (
     100_000  # of a million commands: a killed worker's messages come back within seconds of the heartbeat
 )
 URGENT = 0
+BELL_SECONDS = 0.5
+BUSY_SECONDS = 0.005
+MOST_RINGS = 16
 
 
 class Dispatched(Protocol):
@@ -36,6 +43,62 @@ def jobs_redis_url(settings: Settings) -> str:
     return settings.jobs_redis_url or settings.redis_url
 
 
+class JobConsumer(Consumer):
+    """Dramatiq's consumer polls, up to a tenth of a second late; this one waits for the relay's bell.
+
+    `prefetch` counts what runs and what waits in this process.
+    """
+
+    def __init__(self, broker: "JobBroker", queue: str, prefetch: int) -> None:
+        self._broker = broker
+        self._queue = queue
+        self._prefetch = prefetch
+        self._fetched: deque[bytes] = deque()
+        self._held: set[str] = set()
+
+    def ack(self, message: MessageProxy) -> None:
+        self._settle("ack", message)
+
+    def nack(self, message: MessageProxy) -> None:
+        self._settle("nack", message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        if ids := [message.options["redis_message_id"] for message in messages]:
+            self._broker.do_requeue(self._queue, *ids)
+
+    def __next__(self) -> MessageProxy | None:
+        """The next message, or None when there was none for a moment: dramatiq then looks whether to stop."""
+        try:
+            if not self._fetched:
+                self._fetch()
+            return self._take() if self._fetched else None
+        except blocking_redis.ConnectionError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+    def _settle(self, command: str, message: MessageProxy) -> None:
+        try:
+            getattr(self._broker, f"do_{command}")(self._queue, message.options["redis_message_id"])
+        except blocking_redis.ConnectionError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+        finally:
+            self._held.discard(message.message_id)
+
+    def _fetch(self) -> None:
+        room = self._prefetch - len(self._held)
+        if room <= 0:
+            time.sleep(BUSY_SECONDS)
+            return
+        found = self._broker.do_fetch(self._queue, room)
+        self._fetched.extend(data for data in found if data is not None)
+        if not self._fetched:
+            self._broker.client.blpop([_bell(self._queue)], timeout=BELL_SECONDS)
+
+    def _take(self) -> MessageProxy:
+        message: Message[Any] = Message.decode(self._fetched.popleft())
+        self._held.add(message.message_id)
+        return MessageProxy(message)
+
+
 class JobBroker(RedisBroker):
     """Has no delay queues (what is due later waits in PostgreSQL) and may bound how much of a queue a worker takes."""
 
@@ -47,7 +110,7 @@ class JobBroker(RedisBroker):
             heartbeat_timeout=HEARTBEAT_MILLISECONDS,
             maintenance_chance=MAINTENANCE_CHANCE,
         )
-        self._prefetch = dict(prefetch or {})
+        self._limits = dict(prefetch or {})
 
     def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
@@ -57,7 +120,7 @@ class JobBroker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """`prefetch` counts what runs, so it bounds how many threads of this worker one queue can hold."""
-        return super().consume(queue_name, min(prefetch, self._prefetch.get(queue_name, prefetch)), timeout)
+        return JobConsumer(self, queue_name, min(prefetch, self._limits.get(queue_name, prefetch)))
 
 
 def encode_message(queue: str, tenant_id: UUID, job_id: UUID) -> bytes:
@@ -91,6 +154,8 @@ class MessageQueues:
             pipeline.lpush(_list(queue), *reversed(urgent))
         if others:
             pipeline.rpush(_list(queue), *others)
+        pipeline.rpush(_bell(queue), *(["1"] * min(len(jobs), MOST_RINGS)))
+        pipeline.ltrim(_bell(queue), -MOST_RINGS, -1)
         await pipeline.execute()
 
     async def push_again(self, queue: str, jobs: Sequence[Dispatched]) -> None:
@@ -110,6 +175,11 @@ class MessageQueues:
 
 def _list(queue: str) -> str:
     return f"{NAMESPACE}:{queue}"
+
+
+def _bell(queue: str) -> str:
+    """A token here wakes one waiting worker; lost or late, it costs half a second."""
+    return f"{NAMESPACE}:{queue}:bell"
 
 
 def _messages(queue: str) -> str:

@@ -35,13 +35,13 @@ class _Stop(Enum):
 @dataclass(eq=False, slots=True)
 class _Run:
     job: ClaimedJob
-    work: asyncio.Task[None] | None = None
+    work: asyncio.Task[None] | None = None  # while the handler runs
     stopped: _Stop | None = None
     started_at: float = field(default_factory=time.monotonic)
 
     def stop(self, why: _Stop) -> None:
-        self.stopped = self.stopped or why
-        if self.work is not None:
+        if self.work is not None and self.stopped is None:
+            self.stopped = why
             self.work.cancel()
 
 
@@ -68,9 +68,9 @@ class JobRunner:
             return
         run = _Run(job)
         self._runs.add(run)
+        structlog.contextvars.bind_contextvars(tenant=str(tenant_id), job=str(job.id), kind=job.kind)  # of this task
         try:
-            with structlog.contextvars.bound_contextvars(tenant=str(tenant_id), job=str(job.id), kind=job.kind):
-                await self._finish(run, await self._outcome(run))
+            await self._finish(run, await self._outcome(run))
         finally:
             self._runs.discard(run)
 
@@ -95,7 +95,7 @@ class JobRunner:
     async def _extend(self, tenant_id: UUID, runs: list[_Run]) -> None:
         ours = await running.extend(self._resources, tenant_id, [(run.job.id, run.job.fence) for run in runs])
         for run in runs:
-            if run.job.id not in ours and run in self._runs and run.work is not None and not run.work.done():
+            if run.job.id not in ours and run.work is not None:
                 run.stop(_Stop.LEASE_LOST)
 
     async def _claim_all(self, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[ClaimedJob | None]:
@@ -107,16 +107,18 @@ class JobRunner:
         return [result.job_id in recorded for result in results]
 
     async def _outcome(self, run: _Run) -> Outcome:
-        run.work = asyncio.create_task(self._handle(run.job))
+        run.work = asyncio.current_task()
         try:
-            await run.work
+            await self._handle(run.job)
         except asyncio.CancelledError:
-            if run.stopped is None:
-                run.work.cancel()
+            if run.stopped is None or run.work is None:
                 raise
+            run.work.uncancel()
             return Outcome(JobState.RETRY_SCHEDULED, due_at=self._resources.clock.now(), error="The worker stopped.")
         except Exception as error:  # noqa: BLE001  # every failure of a handler ends in a state of its job
             return self._failed(run.job, error)
+        finally:
+            run.work = None  # what follows is the recording, which nobody stops
         return Outcome(JobState.COMPLETED)
 
     async def _handle(self, job: ClaimedJob) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import IntEnum
+from functools import cache
 from typing import Any, TypeVar, get_type_hints
 from uuid import UUID
 
@@ -76,8 +77,13 @@ def to_payload(value: Job) -> dict[str, Any]:
 
 def from_payload(kind: type[Job], payload: dict[str, Any]) -> Job:
     """The inverse of to_payload. Raises TypeError when the fields do not fit, as after an incompatible deploy."""
-    hints = get_type_hints(kind)
+    hints = _hints_of(kind)
     return kind(**{name: _restore(hints[name], value) for name, value in payload.items() if name in hints})
+
+
+@cache
+def _hints_of(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _restore(hint: Any, value: Any) -> Any:
