@@ -77,7 +77,8 @@ def to_payload(value: Job) -> dict[str, Any]:
 
 def from_payload(kind: type[Job], payload: dict[str, Any]) -> Job:
     """The inverse of to_payload. Raises TypeError when the fields do not fit, as after an incompatible deploy."""
-    hints = _hints_of(kind)
+    hashable: Any = kind
+    hints = _hints_of(hashable)
     return kind(**{name: _restore(hints[name], value) for name, value in payload.items() if name in hints})
 
 
