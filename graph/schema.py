@@ -10,6 +10,8 @@ from graph.identity.sessions import SessionMutations, SessionQueries
 from graph.identity.tenant_settings import TenantSettingsMutations, TenantSettingsQueries
 from graph.identity.viewers import ViewerQueries
 from graph.identity.workspaces import WorkspaceMutations, WorkspaceQueries
+from graph.jobs.jobs import JobMutations, JobQueries
+from graph.live.tenant_events import TenantEventSubscriptions
 from graph.outreach.campaign_live import CampaignSubscriptions
 from graph.outreach.campaigns import CampaignMutations, CampaignQueries
 from graph.outreach.contact_imports import ContactImportMutations, ContactImportQueries, ContactImportSubscriptions
@@ -42,6 +44,7 @@ QUERIES: list[type] = [
     SuppressionQueries,
     SendingReportQueries,
     SandboxMessageQueries,
+    JobQueries,
 ]
 MUTATIONS: list[type] = [
     AccountMutations,
@@ -60,11 +63,13 @@ MUTATIONS: list[type] = [
     CampaignMutations,
     MessageMutations,
     SuppressionMutations,
+    JobMutations,
 ]
 SUBSCRIPTIONS: list[type] = [
     ContactImportSubscriptions,
     MailboxSubscriptions,
     CampaignSubscriptions,
+    TenantEventSubscriptions,
 ]
 
 schema = build_schema(

@@ -9,7 +9,7 @@ from strawberry.types.base import StrawberryOptional, get_object_definition
 
 from app.core.errors import BadInput, DomainError, ErrorCode
 from app.core.use_case import permission_of
-from graph.core.connections import Connection, empty_connection
+from graph.core.connections import Connection, bounded, empty_connection
 
 UseCase = Callable[..., Any]
 Resolver = Callable[..., Awaitable[Any]]
@@ -28,8 +28,10 @@ def described(description: str, place: str) -> str:
     return description.strip()
 
 
-def query(*, uses: UseCase, description: str, name: str | None = None) -> Callable[[Resolver], Any]:
-    """Makes a resolver a field.
+def query(
+    *, uses: UseCase, description: str, name: str | None = None, bounded_by: str | None = None
+) -> Callable[[Resolver], Any]:
+    """Makes a resolver a field. `bounded_by` says why a list of objects is short, where it is no connection.
 
     A NOT_FOUND refusal of the use case is null, or an empty page for a connection; other refusals become BAD_INPUT.
     """
@@ -46,7 +48,8 @@ def query(*, uses: UseCase, description: str, name: str | None = None) -> Callab
                     raise
                 return _nothing(info.return_type, error)
 
-        return strawberry.field(resolver=resolve, description=text, name=name)
+        metadata = bounded(bounded_by) if bounded_by else None
+        return strawberry.field(resolver=resolve, description=text, name=name, metadata=metadata)
 
     return declare
 
