@@ -1,7 +1,8 @@
 """A tenant that sends: its mailboxes on a real sandbox, a list of contacts, a template, and its jobs done in order."""
 
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from app.jobs.job import from_payload
 from app.outreach.campaign_launch import launch_campaign
 from app.outreach.campaigns import Campaign, CampaignDraft, VariantChoice, create_campaign
 from app.outreach.mailboxes import Mailbox, MailboxSettings, SmtpLogin, connect_mailbox
-from app.outreach.ports import MailSubmitter, SmtpSecurity
+from app.outreach.ports import ConnectionVerdict, MailSession, MailSubmitter, SmtpSecurity, SmtpServer, SubmitOutcome
 from app.outreach.rules.template_rendering import MissingFieldRule, TemplateSource
 from app.outreach.templates import create_template
 from app.providers.egress import EgressGuard
@@ -37,6 +38,11 @@ TEXT = TemplateSource(
     MissingFieldRule.EMPTY,
 )
 QUICK = SmtpTimeouts(connect=3, greeting=2, command=2, final_dot=3)
+
+
+def people(count: int) -> list[str]:
+    """Addresses at seven providers."""
+    return [f"lead{number}@lead{number % 7}.example" for number in range(count)]
 
 
 class MovingClock(FixedClock):
@@ -125,7 +131,10 @@ class SendingStage:
         return await launch_campaign(self.owner, (await self.draft(emails, mailboxes, source)).id)
 
     async def work(self, *, until: datetime | None = None, only: Sequence[str] = (), most: int = 1_000) -> int:
-        """Does waiting jobs by due time, up to now, or up to `until`, moving the clock to each. How many it did."""
+        """Does waiting jobs by due time, up to now, or up to `until`, moving the clock to each. How many it did.
+
+        The rollup, which waits for a relay, only when it is named.
+        """
         for number in range(most):
             job = await self._next_job(until or self.clock.now(), only)
             if job is None:
@@ -141,7 +150,7 @@ class SendingStage:
         async with self.owner.transaction():
             row = await current().fetchrow(
                 "DELETE FROM jobs WHERE tenant_id = $1 AND id = (SELECT id FROM jobs WHERE tenant_id = $1 "
-                "AND due_at <= $2 AND (kind = ANY ($3::text[]) OR $3::text[] = '{}') "
+                "AND due_at <= $2 AND (kind = ANY ($3::text[]) OR $3::text[] = '{}' AND kind <> 'rollup.sending') "
                 "ORDER BY due_at, priority, id LIMIT 1) RETURNING kind, payload, due_at",
                 self.owner.tenant_id,
                 until,
@@ -172,6 +181,24 @@ class SendingStage:
         rows = await self.stage.rows("SELECT state FROM campaigns WHERE tenant_id = $1 AND id = $2", campaign.id)
         return str(rows[0]["state"])
 
+    async def outcomes(self, campaign: Campaign) -> dict[str, tuple[str, str | None, int | None]]:
+        """By recipient: state, the codes of the reply, and the seconds from the try to the next, without jitter."""
+        rows = await self.stage.rows(
+            "SELECT to_address, state, reply, due_at, submitted_at FROM messages WHERE tenant_id = $1 AND campaign_id = $2",
+            campaign.id,
+        )
+        found: dict[str, tuple[str, str | None, int | None]] = {}
+        for row in rows:
+            reply = row["reply"] and re.match(r"\d{3}( [45]\.\d+\.\d+)?", row["reply"])
+            wait = None if row["due_at"] is None else (row["due_at"] - row["submitted_at"]).total_seconds()
+            in_steps = None if wait is None else int(wait // 300 * 300)
+            found[row["to_address"]] = (row["state"], reply and reply.group(), in_steps)
+        return found
+
+    async def suppressed(self) -> dict[str, str]:
+        rows = await self.stage.rows("SELECT email_key, reason FROM suppressions WHERE tenant_id = $1")
+        return {row["email_key"]: row["reason"] for row in rows}
+
     async def topics(self) -> Counter[str]:
         rows = await self.stage.rows("SELECT topic FROM live_events WHERE tenant_id = $1")
         return Counter(row["topic"] for row in rows)
@@ -187,8 +214,52 @@ class SendingStage:
         taken = [a for a in self.attempts() if a.disposition in ("ACCEPTED", "TAKEN_SILENTLY")]
         return Counter(recipient for attempt in taken for recipient in attempt.recipients)
 
+    def after_mail(self, number: int, act: Callable[[], Awaitable[object]]) -> None:
+        """Once the number-th mail from now on has been handed over, `act` happens, while its run goes on."""
+        ports = self.owner.resources.ports
+        own = Interrupting(ports[MailSubmitter], number, act)
+        changed = replace(self.owner.resources, ports={**ports, MailSubmitter: own})
+        self.stage = replace(self.stage, owner=replace(self.owner, resources=changed))
+
     def later(self, **by: float) -> datetime:
         return self.clock.now() + timedelta(**by)
+
+
+class Interrupting:
+    """The real submitter, with something that happens after the n-th mail was handed over: the run has the rest claimed."""
+
+    def __init__(self, inner: MailSubmitter, after: int, act: Callable[[], Awaitable[object]]) -> None:
+        self._inner = inner
+        self._left = after
+        self._act = act
+
+    @asynccontextmanager
+    async def session(self, server: SmtpServer) -> AsyncIterator[MailSession]:
+        async with self._inner.session(server) as session:
+            yield _Interrupted(session, self)
+
+    async def check(self, server: SmtpServer, *, sender: str) -> ConnectionVerdict:
+        return await self._inner.check(server, sender=sender)
+
+    async def one_more(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            await self._act()
+
+
+class _Interrupted:
+    def __init__(self, inner: MailSession, owner: Interrupting) -> None:
+        self._inner = inner
+        self._owner = owner
+
+    @property
+    def usable(self) -> bool:
+        return self._inner.usable
+
+    async def submit(self, *, return_path: str, recipient: str, raw: bytes) -> SubmitOutcome:
+        outcome = await self._inner.submit(return_path=return_path, recipient=recipient, raw=raw)
+        await self._owner.one_more()
+        return outcome
 
 
 @asynccontextmanager
