@@ -21,8 +21,8 @@ from app.outreach.ledger_hands import LedgerHand, Submitted
 from app.outreach.mail_making import MadeMail, MailMaker, mail_maker
 from app.outreach.mailbox_connections import MailboxConnection
 from app.outreach.mailbox_leases import HeldMailbox, hold_mailbox, kept_alive
-from app.outreach.mailbox_servers import note_unusable, smtp_server
-from app.outreach.ports import MailSession, MailSubmitter, ServerUnusable
+from app.outreach.mailbox_servers import note_unusable, put_off, smtp_server
+from app.outreach.ports import MailSession, MailSubmitter, NotSubmitted, ServerUnusable
 from app.outreach.rules.deferral import Tries, settle
 from app.outreach.rules.mailbox_states import MailboxState, may_send
 from app.outreach.rules.message_states import MessageState
@@ -108,7 +108,7 @@ class _Run:
             while not self.is_over and time.monotonic() < ends_at and self._seconds_to_next() <= WITHIN_RUN_SECONDS:
                 claimed = await self.hand.claim()
                 for message in claimed:
-                    if not self.is_over:
+                    if not self.is_over and time.monotonic() < ends_at:
                         await self._send(message)
                 await self.hand.record()
                 if not claimed:
@@ -175,7 +175,10 @@ class _Run:
         self.hand.submitted = Submitted(message, settlement, now)
         if settlement.state is not MessageState.SENT or not keeps_connection(self.held.limits):
             await self.hand.record()
-        if settlement.reaction is not Reaction.NONE:
+        if isinstance(outcome, NotSubmitted):
+            await put_off(self.caller, self.held, outcome.reason)
+            self.is_over = True
+        elif settlement.reaction is not Reaction.NONE:
             until = await react(self.caller, self.held, message, settlement)
             if until is None:
                 self.is_over = True

@@ -48,6 +48,11 @@ async def note_unusable(caller: Caller, held: HeldMailbox, error: ServerUnusable
     if is_lasting(error.problem, error.reply, error.phase):
         await _fail(caller, held, error, words)
         return
+    await put_off(caller, held, words)
+
+
+async def put_off(caller: Caller, held: HeldMailbox, words: str) -> None:
+    """Nothing is tried again before 30 seconds, and twice as long with each failure in a row, up to an hour."""
     failures = held.start.failures + 1
     delay = connection_delay_seconds(failures, jitter=random.random())  # noqa: S311  # spreads retries, guards nothing
     async with caller.transaction():

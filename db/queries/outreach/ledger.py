@@ -177,9 +177,10 @@ fit AS (
   WHERE m.tenant_id = $1 AND m.id = $20::uuid AND m.state = 'claimed' AND m.fence = $3
     AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.tenant_id = $1 AND s.email_key = m.email_key)),
 slot AS (
-  UPDATE mailbox_runs r SET sent_on = $25::date, failures = 0, lease_until = $26::timestamptz,
+  UPDATE mailbox_runs r SET sent_on = $25::date, lease_until = $26::timestamptz,
     sent_today = CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END + 1,
-    next_send_at = $4 + make_interval(secs => fit.minimum_gap_seconds)
+    next_send_at = $4 + make_interval(secs => fit.minimum_gap_seconds),
+    failures = CASE WHEN $7::text = 'sent' THEN 0 ELSE r.failures END
   FROM fit WHERE r.tenant_id = $1 AND r.mailbox_id = $2 AND r.fence = $3
     AND CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END < fit.daily_cap
     AND (r.next_send_at IS NULL OR r.next_send_at <= $4)

@@ -1,5 +1,6 @@
 """A tenant that sends: its mailboxes on a real sandbox, a list of contacts, a template, and its jobs done in order."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,6 +27,7 @@ from app.outreach.templates import create_template
 from app.providers.egress import EgressGuard
 from app.providers.smtp.session import SmtpTimeouts
 from app.providers.smtp.submitter import SmtpSubmitter
+from app.sandbox.behaviours import GREYLIST_SECONDS
 from app.sandbox.inbox import Attempt, Filter
 from app.sandbox.main import Sandbox
 from db.core.transaction import current
@@ -194,6 +196,23 @@ class SendingStage:
             in_steps = None if wait is None else int(wait // 300 * 300)
             found[row["to_address"]] = (row["state"], reply and reply.group(), in_steps)
         return found
+
+    async def story(self, campaign: Campaign) -> list[dict[str, Any]]:
+        """The tries of all its messages, oldest first."""
+        return await self.stage.rows(
+            "SELECT a.* FROM message_attempts a JOIN messages m ON m.tenant_id = a.tenant_id AND m.id = a.message_id "
+            "WHERE a.tenant_id = $1 AND m.campaign_id = $2 ORDER BY a.id",
+            campaign.id,
+        )
+
+    async def execute(self, sql: str, *args: object) -> None:
+        """$1 is the tenant."""
+        async with self.owner.transaction():
+            await current().execute(sql, self.owner.tenant_id, *args)
+
+    async def wait_for_greylist(self) -> None:
+        """The sandbox keeps real time."""
+        await asyncio.sleep(GREYLIST_SECONDS + 0.1)
 
     async def suppressed(self) -> dict[str, str]:
         rows = await self.stage.rows("SELECT email_key, reason FROM suppressions WHERE tenant_id = $1")
