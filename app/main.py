@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.core.door import Door
 from app.core.resources import Resources
 from app.core.settings import Settings, read_settings
+from app.http.health import health_routes
+from app.http.metrics import ApiMetrics, Measuring, metrics_routes
 from app.http.middleware.safety import SafetyHeaders
 from app.http.unsubscribe import unsubscribe_routes
 from app.http.uploads import upload_routes
@@ -26,15 +28,17 @@ def create_app(settings: Settings | None = None) -> Starlette:
     resources = build_resources(settings or read_settings())
     door = resources.port(Door)
     graphql = GraphQLApplication(schema, door, resources)
+    metrics = ApiMetrics()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with opened(resources), graphql.running():
             yield
 
+    routes = [*_routes(graphql, door, resources), *metrics_routes(resources, metrics)]
     return Starlette(
-        routes=_routes(graphql, door, resources),
-        middleware=_middleware(resources.settings),
+        routes=routes,
+        middleware=[Middleware(Measuring, metrics, _first_segments(routes)), *_middleware(resources.settings)],
         lifespan=lifespan,
     )
 
@@ -46,7 +50,12 @@ def _routes(graphql: GraphQLApplication, door: Door, resources: Resources) -> li
         WebSocketRoute("/graphql", endpoint=graphql),
         *upload_routes(resources),
         *unsubscribe_routes(resources),
+        *health_routes(resources),
     ]
+
+
+def _first_segments(routes: list[BaseRoute]) -> set[str]:
+    return {"/" + route.path.lstrip("/").partition("/")[0] for route in routes if isinstance(route, Route)}
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         30.0, ge=1, description="how long after a worker's death its jobs run again; kept alive while they run"
     )
     drain_seconds: float = Field(25.0, ge=0, description="how long running jobs may finish after SIGTERM")
+    metrics_token: SecretStr | None = Field(
+        None, description="what /metrics asks for as a bearer token; without it only this machine may read it"
+    )
     worker_metrics_port: int | None = Field(None, ge=1, le=65535, description="loopback port of a worker's /metrics")
     relay_metrics_port: int | None = Field(None, ge=1, le=65535, description="loopback port of the relay's /metrics")
     upload_limit_bytes: int = Field(256 * 1024 * 1024, ge=1, le=2**31 - 1)
