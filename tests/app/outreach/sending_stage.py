@@ -84,32 +84,24 @@ class SendingStage:
 
     async def list_of(self, emails: Sequence[str]) -> UUID:
         """A list with a contact for each address; written at once, since a test's subject is another."""
-        list_id, now, tenant = new_id(), self.clock.now(), self.owner.tenant_id
+        list_id, now, tenant, place = new_id(), self.clock.now(), self.owner.tenant_id, self.stage.workspace_id
         rows = [(new_id(), email, email.lower(), f"Name{number}") for number, email in enumerate(emails)]
         async with self.owner.transaction():
             await current().execute(
                 "INSERT INTO contact_lists VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
-                tenant,
-                list_id,
-                self.stage.workspace_id,
-                f"List {list_id}",
-                len(rows),
-                now,
+                *(tenant, list_id, place, f"List {list_id}", len(rows), now),
             )
             await current().execute(
                 "INSERT INTO contacts SELECT $1, n.id, $2, n.email, n.key, n.name, '', '', '{}', 'active', NULL, 1, $3, $3 "
-                "FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) AS n (id, email, key, name)",
-                tenant,
-                self.stage.workspace_id,
-                now,
+                "FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[]) AS n (id, email, key, name) "
+                "ON CONFLICT (tenant_id, workspace_id, email_key) DO NOTHING",
+                *(tenant, place, now),
                 *(list(column) for column in zip(*rows, strict=True)),
             )
             await current().execute(
-                "INSERT INTO contact_list_members SELECT $1, $2, unnest($3::uuid[]), $4",
-                tenant,
-                list_id,
-                [row[0] for row in rows],
-                now,
+                "INSERT INTO contact_list_members SELECT $1, $2, id, $3 FROM contacts "
+                "WHERE tenant_id = $1 AND email_key = ANY ($4::text[])",
+                *(tenant, list_id, now, [row[2] for row in rows]),
             )
         return list_id
 
