@@ -202,6 +202,23 @@ class SendingStage:
         async with self.owner.transaction():
             await current().execute(sql, self.owner.tenant_id, *args)
 
+    async def snapshot(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything that the tenant has, to prove that a refusal changed nothing."""
+        tables = (
+            "campaigns",
+            "messages",
+            "mailboxes",
+            "suppressions",
+            "dkim_keys",
+            "enrollments",
+            "jobs",
+            "live_events",
+            "audit_log",
+        )
+        return {
+            table: await self.stage.rows(f"SELECT * FROM {table} WHERE tenant_id = $1 ORDER BY id") for table in tables
+        }
+
     async def wait_for_greylist(self) -> None:
         """The sandbox keeps real time."""
         await asyncio.sleep(GREYLIST_SECONDS + 0.1)
