@@ -11,6 +11,7 @@ from charset_normalizer import from_bytes
 from app.core.errors import DomainError, ErrorCode
 
 MOST_COLUMNS = 200
+LONGEST_HEADER = 500
 DELIMITERS = (",", ";", "\t", "|")
 _ROWS_LOOKED_AT = 50
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -86,6 +87,8 @@ def sniff(sample: bytes, *, complete: bool, encoding: str | None = None) -> CsvF
     header, header_bytes = _first_row(lines, delimiter, encoding)
     if len(header) > MOST_COLUMNS:
         raise FileUnreadable(f"The file has {len(header):,} columns; at most {MOST_COLUMNS} can be read.")
+    if any(len(cell) > LONGEST_HEADER or "\x00" in cell for cell in header):
+        raise FileUnreadable(f"The first row is no header: a cell has over {LONGEST_HEADER} characters, or is no text.")
     email_column = next((at for at, cell in enumerate(header) if _ADDRESS.match(cell)), None)
     has_header = email_column is None
     return CsvFormat(

@@ -88,6 +88,8 @@ def test_other_alphabets_are_recognised_where_there_is_enough_text(encoding: str
         (b"\xff\xfe\x00\x00e\x00\x00\x00", "UTF-32"),
         (b",".join(b"c" for _ in range(300)) + b"\n", "columns"),
         (b'"' + b"x" * 200_000, "first row cannot be read"),
+        (b"email," + b"x" * 501 + b"\n", "no header"),
+        (b"email,na\x00me\nann@mail.example,x\n", "no header"),
     ],
 )
 def test_what_is_no_csv_is_refused_with_a_sentence(data: bytes, words: str) -> None:
