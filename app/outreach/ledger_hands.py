@@ -160,7 +160,7 @@ class LedgerHand:
             merge_values=mail.values.to_json(),
             smtp_version=self.held.start.smtp_version,
             today=today,
-            lease_until=lease_until(self.caller, now),
+            lease_until=lease_until(self.caller),
         )
 
     def _recording(self) -> Recording | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -19,8 +19,6 @@ from db.queries.outreach import mailbox_runs as query
 from db.queries.outreach.ledger import Turn
 from db.queries.outreach.mailbox_runs import RunStart
 
-LEASE_SECONDS = 30.0
-_KEEP_EVERY_SECONDS = 8.0
 _log = structlog.get_logger(__name__)
 
 
@@ -36,11 +34,9 @@ class HeldMailbox:
         return Turn(self.mailbox_id, self.start.fence, now)
 
 
-def lease_until(caller: Caller, now: datetime) -> datetime:
-    """LEASE_SECONDS of real time from now, on the caller's clock."""
-    settings = caller.resources.settings
-    speed = settings.clock_speed if settings.clock_start is not None else 1.0
-    return now + timedelta(seconds=LEASE_SECONDS * speed)
+def lease_until(caller: Caller) -> datetime:
+    """The end of a lease that begins now: as long as a job's."""
+    return caller.resources.clock.after(caller.resources.settings.job_lease_seconds)
 
 
 async def hold_mailbox(caller: Caller, mailbox_id: UUID) -> HeldMailbox | None:
@@ -51,7 +47,7 @@ async def hold_mailbox(caller: Caller, mailbox_id: UUID) -> HeldMailbox | None:
     """
     now = caller.now()
     async with caller.transaction():
-        start = await query.take_run(mailbox_id, now=now, lease_until=lease_until(caller, now))
+        start = await query.take_run(mailbox_id, now=now, lease_until=lease_until(caller))
         if start is None:
             await _follow_later(caller, mailbox_id, now)
             return None
@@ -83,10 +79,10 @@ async def kept_alive(caller: Caller, held: HeldMailbox) -> AsyncIterator[None]:
 
 async def _keep(caller: Caller, held: HeldMailbox) -> None:
     while True:
-        await asyncio.sleep(_KEEP_EVERY_SECONDS)
+        await asyncio.sleep(caller.resources.settings.job_lease_seconds / 4)
         try:
             async with caller.transaction():
-                until = lease_until(caller, caller.now())
+                until = lease_until(caller)
                 if not await query.keep_run(held.mailbox_id, held.start.fence, lease_until=until):
                     return
         except ledger.PASSING_ERRORS as error:

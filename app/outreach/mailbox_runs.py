@@ -41,6 +41,7 @@ from db.queries.outreach import mailbox_runs as query
 from db.queries.outreach.ledger import ClaimedMessage
 
 WORK_SECONDS = 45.0
+_REST_SECONDS = 30.0
 _ENDS_THE_RUN = frozenset({Refusal.LOST, Refusal.MAILBOX_STOPPED, Refusal.LIMIT})
 
 
@@ -55,8 +56,10 @@ async def send_due(caller: Caller, mailbox_id: UUID) -> None:
     try:
         async with kept_alive(caller, held):
             await _work(caller, held)
-    finally:
-        await _end(caller, held)
+    except BaseException:
+        await _end(caller, held, rest_seconds=_REST_SECONDS)
+        raise
+    await _end(caller, held, rest_seconds=0)
     await complete_finished_campaigns(caller, mailbox_id)
 
 
@@ -71,8 +74,11 @@ async def _work(caller: Caller, held: HeldMailbox) -> None:
     await _Run(caller, held, maker, connection, LedgerHand(caller, held, past)).work()
 
 
-async def _end(caller: Caller, held: HeldMailbox) -> None:
-    """Gives everything back; the row's lock makes sure that what was queued meanwhile is seen here or by the next run."""
+async def _end(caller: Caller, held: HeldMailbox, *, rest_seconds: float) -> None:
+    """Gives everything back; the row's lock makes sure that what was queued meanwhile is seen here or by the next run.
+
+    The next run begins when the next mail may leave, and not before `rest_seconds`, which follow a run that broke off.
+    """
     async with caller.transaction():
         now = caller.now()
         if not await query.end_run(held.mailbox_id, held.start.fence):
@@ -86,7 +92,7 @@ async def _end(caller: Caller, held: HeldMailbox) -> None:
             return
         limits = SendingLimits(mailbox.daily_cap, mailbox.minimum_gap_seconds, held.limits.time_zone)
         past = SendingPast(mailbox.sent_on, mailbox.sent_today, mailbox.next_send_at)
-        next_at = next_allowed_at(limits, past, max(now, due_at))
+        next_at = next_allowed_at(limits, past, max(now + timedelta(seconds=rest_seconds), due_at))
         await enqueue(caller, SendDue(held.mailbox_id), due_at=next_at, dedupe_key=f"send_due:{held.mailbox_id}")
 
 

@@ -20,8 +20,9 @@ from app.core.resources import Resources
 from app.jobs.job import from_payload
 from app.outreach.campaign_launch import launch_campaign
 from app.outreach.campaigns import Campaign, CampaignDraft, VariantChoice, create_campaign
-from app.outreach.mailboxes import Mailbox, MailboxSettings, SmtpLogin, connect_mailbox
+from app.outreach.mailboxes import Mailbox, MailboxSettings, SmtpLogin, connect_mailbox, mailbox_by_id
 from app.outreach.ports import ConnectionVerdict, MailSession, MailSubmitter, SmtpSecurity, SmtpServer, SubmitOutcome
+from app.outreach.rules.mailbox_states import MailboxState
 from app.outreach.rules.template_rendering import MissingFieldRule, TemplateSource
 from app.outreach.templates import create_template
 from app.providers.egress import EgressGuard
@@ -73,6 +74,16 @@ class SendingStage:
         mailbox = await connect_mailbox(self.owner, self.stage.workspace_id, self.settings(address, **settings))
         await self.work()
         return mailbox
+
+    async def connected(self, address: str) -> Mailbox:
+        """By a worker elsewhere: waits for its verdict."""
+        mailbox = await connect_mailbox(self.owner, self.stage.workspace_id, self.settings(address))
+        for _ in range(600):
+            mailbox = await mailbox_by_id(self.owner, mailbox.id)
+            if mailbox.state == MailboxState.VERIFIED:
+                return mailbox
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{address} was not verified: {mailbox.verdict_sentence}")
 
     def settings(self, address: str, **changed: Any) -> MailboxSettings:
         port = changed.pop("port", self.sandbox.ports.smtp)
