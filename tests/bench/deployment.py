@@ -7,14 +7,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from pydantic import SecretStr
 
+from app.core.resources import Resources
 from app.embedded.ports import free_port
+from app.wiring import build_resources, opened
 from tests.conftest import make_settings
 from tests.servers import ServersOfRun, TestServers, make_databases
 
@@ -65,6 +67,14 @@ class Deployment:
             graphql_bucket_points=PLENTY,
             log_level="warning",
         )
+
+    def opened(self) -> AbstractAsyncContextManager[Resources]:
+        """Pools of this process to the deployment's databases. One deployment at a time: the tiers' engines are one each."""
+        return opened(build_resources(self.settings), system=True)
+
+    async def beside(self, name: str) -> "Deployment":
+        """Another deployment on the same servers, with fresh databases."""
+        return Deployment(self.servers, await make_databases(self.servers, name), self.folder)
 
     def environment(self, **changed: str) -> dict[str, str]:
         """Of one of our processes; `changed` names settings in lower case."""

@@ -10,7 +10,6 @@ import asyncpg
 import orjson
 
 from app.core.ids import new_id
-from app.core.resources import Resources
 from app.outreach import contact_lists, uploads
 from app.outreach.contact_imports import ImportOrder, contact_imports_by_ids, import_contacts
 from db.core.bootstrap import database_url
@@ -44,18 +43,19 @@ def csv_of(rows: list[tuple[str, str, str, str, str]]) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
-async def measure_imports(deployed: Deployment, resources: Resources) -> list[Figure]:
+async def measure_imports(deployed: Deployment) -> list[Figure]:
     """Each round imports the same number both ways, one after the other."""
     ours, theirs = [], []
     owner = database_url(
         deployed.servers.admin_url, deployed.databases["oltp"], role=OWNER, password=deployed.servers.passwords[OWNER]
     )
-    seeded = await seed_tenant(resources, "imports")
-    with deployed.command("relay") as relay, deployed.command("work") as work:
-        for number in range(ROUNDS):
-            rows = rows_of(number)
-            theirs.append(await _copied(owner, seeded, rows))
-            ours.append(await _imported(seeded, csv_of(rows), parts=[relay, work]))
+    async with deployed.opened() as resources:
+        seeded = await seed_tenant(resources, "imports")
+        with deployed.command("relay") as relay, deployed.command("work") as work:
+            for number in range(ROUNDS):
+                rows = rows_of(number)
+                theirs.append(await _copied(owner, seeded, rows))
+                ours.append(await _imported(seeded, csv_of(rows), parts=[relay, work]))
     detail = (
         f"{median(ours):,.0f} against {median(theirs):,.0f} rows a second: {ROWS:,} rows of 5 columns. Ours parses CSV, "
         "checks addresses, finds duplicates and fills a list, in one worker; COPY brings finished rows over the wire "

@@ -9,7 +9,6 @@ from statistics import median
 from redis.asyncio import Redis
 
 from actors.core.broker import jobs_redis_url
-from app.core.resources import Resources
 from app.jobs.outbox import enqueue
 from tests.bench.deployment import Deployment, Running
 from tests.bench.figures import Figure, median_ratio
@@ -25,12 +24,13 @@ GIVE_UP_SECONDS = 120.0
 Count = Callable[[], Awaitable[int]]
 
 
-async def measure_jobs(deployed: Deployment, resources: Resources) -> list[Figure]:
+async def measure_jobs(deployed: Deployment) -> list[Figure]:
     """Each round does the same number both ways, one after the other, from a backlog that is there already."""
     ours, theirs = [], []
-    for number in range(ROUNDS):
-        theirs.append(await _bare(deployed))
-        ours.append(await _ours(deployed, await seed_tenant(resources, f"jobs-{number}")))
+    async with deployed.opened() as resources:
+        for number in range(ROUNDS):
+            theirs.append(await _bare(deployed))
+            ours.append(await _ours(deployed, await seed_tenant(resources, f"jobs-{number}")))
     detail = (
         f"{median(ours):,.0f} against {median(theirs):,.0f} jobs a second: no-op jobs, one worker process with "
         f"{deployed.settings.worker_threads} threads each; ours with claim and record in PostgreSQL, and the relay beside it"

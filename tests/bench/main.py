@@ -8,19 +8,19 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from app.core.resources import Resources
-from app.wiring import build_resources, opened
 from tests.bench.deployment import Deployment, deployment
 from tests.bench.figures import Figure, as_object, as_table
 from tests.bench.imports import measure_imports
 from tests.bench.jobs import measure_jobs
+from tests.bench.planning import measure_planning
 from tests.bench.sending import measure_sending
 
-Measurement = Callable[[Deployment, Resources], Awaitable[list[Figure]]]
+Measurement = Callable[[Deployment], Awaitable[list[Figure]]]
 MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (
     ("jobs", measure_jobs),
     ("imports", measure_imports),
     ("sending", measure_sending),
+    ("planning", measure_planning),
 )
 
 
@@ -38,11 +38,10 @@ def run(as_json: bool, only: frozenset[str] = frozenset()) -> int:
 
 async def _measure(deployed: Deployment, progress: Console, only: frozenset[str]) -> list[Figure]:
     figures: list[Figure] = []
-    async with opened(build_resources(deployed.settings), system=True) as resources:
-        for name, measure in MEASUREMENTS:
-            if only and name not in only:
-                continue
-            started = time.monotonic()
-            figures += await measure(deployed, resources)
-            progress.print(f"{name}: {time.monotonic() - started:.0f} s")
+    for name, measure in MEASUREMENTS:
+        if only and name not in only:
+            continue
+        started = time.monotonic()
+        figures += await measure(deployed)
+        progress.print(f"{name}: {time.monotonic() - started:.0f} s")
     return figures

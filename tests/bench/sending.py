@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from app.core.resources import Resources
 from app.embedded.ports import free_port
 from app.outreach.campaign_launch import launch_campaign
 from app.outreach.mailboxes import Mailbox, SmtpLogin
@@ -28,29 +27,29 @@ GIVE_UP_SECONDS = 180.0
 WHERE_POSTFIX_MAY_BE = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/usr/local/sbin"
 
 
-async def measure_sending(deployed: Deployment, resources: Resources) -> list[Figure]:
+async def measure_sending(deployed: Deployment) -> list[Figure]:
     """One worker process sends; its relay is beside it, and the receiving server too."""
     smtps, http, sink = free_port(), free_port(), free_port()
     ca_file = deployed.folder / "sandbox" / "certificates" / "ca.pem"
     changed = {"egress_allow": f"127.0.0.1:{smtps},127.0.0.1:{sink}", "trust_ca_file": str(ca_file)}
     allowed = deployed.settings.model_copy(update={"egress_allow": tuple(changed["egress_allow"].split(","))})
-    seeded = await seed_tenant(replace(resources, settings=allowed), "sending")
-    await set_postal_address(seeded)
-    with ExitStack() as processes:
-        options = (
-            f"--smtp-port={free_port()}",
-            f"--smtps-port={smtps}",
-            f"--http-port={http}",
-            f"--data={deployed.folder}",
-        )
-        processes.enter_context(deployed.command("sandbox", *options))
-        await asyncio.to_thread(_wait_for, ca_file)
-        parts = [processes.enter_context(deployed.command(name, **changed)) for name in ("relay", "work")]
-        bench = _Sending(seeded, parts)
-        secure = SmtpLogin("127.0.0.1", smtps, SmtpSecurity.IMPLICIT_TLS, "bench")
-        senders = await bench.connected(secure)
-        rates = [await bench.rate(senders, SANDBOX_MAILS) for _ in range(ROUNDS)]
-        return [_into_sandbox(rates), await _against_postfix(bench, sink)]
+    options = (
+        f"--smtp-port={free_port()}",
+        f"--smtps-port={smtps}",
+        f"--http-port={http}",
+        f"--data={deployed.folder}",
+    )
+    async with deployed.opened() as resources:
+        seeded = await seed_tenant(replace(resources, settings=allowed), "sending")
+        await set_postal_address(seeded)
+        with ExitStack() as processes:
+            processes.enter_context(deployed.command("sandbox", *options))
+            await asyncio.to_thread(_wait_for, ca_file)
+            parts = [processes.enter_context(deployed.command(name, **changed)) for name in ("relay", "work")]
+            bench = _Sending(seeded, parts)
+            senders = await bench.connected(SmtpLogin("127.0.0.1", smtps, SmtpSecurity.IMPLICIT_TLS, "bench"))
+            rates = [await bench.rate(senders, SANDBOX_MAILS) for _ in range(ROUNDS)]
+            return [_into_sandbox(rates), await _against_postfix(bench, sink)]
 
 
 def _into_sandbox(rates: Sequence[float]) -> Figure:

@@ -10,6 +10,9 @@ from db.core.rows import all_rows
 from db.core.transaction import current
 
 
+_BEFORE_ALL = UUID(int=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Enrollment:
     """`email` is None once the contact is erased, and then the enrollment is soon gone too."""
@@ -49,21 +52,22 @@ async def enroll_batch(
     """Enrols up to len(ids) members of the list, in the order of their ids, from `after` on.
 
     A contact that is in the campaign already is left as it is; a suppressed one is enrolled as suppressed, so that it
-    is counted and never planned. Reads the list by its key alone, so every batch costs the same.
+    is counted and never planned. Reads the list by its key alone, so every batch costs the same, also under the generic
+    plan that PostgreSQL may take from the sixth batch on: new ids are looked up by place, since of a joined array it
+    expects ten elements.
     """
     row = await current().fetchrow(
         """
         WITH members AS MATERIALIZED (
           SELECT contact_id FROM contact_list_members
-          WHERE tenant_id = $1 AND list_id = $3 AND ($4::uuid IS NULL OR contact_id > $4)
+          WHERE tenant_id = $1 AND list_id = $3 AND contact_id > $4
           ORDER BY contact_id LIMIT cardinality($5::uuid[])),
         numbered AS (SELECT contact_id, row_number() OVER (ORDER BY contact_id) AS n FROM members),
         fresh AS (
           INSERT INTO enrollments (tenant_id, id, campaign_id, contact_id, state, next_position, due_at, created_at)
-          SELECT $1, new.id, $2, c.id, CASE WHEN blocked.yes THEN 'suppressed' ELSE 'waiting' END, 1,
+          SELECT $1, ($5::uuid[])[numbered.n], $2, c.id, CASE WHEN blocked.yes THEN 'suppressed' ELSE 'waiting' END, 1,
                  CASE WHEN NOT blocked.yes THEN $6::timestamptz END, $6
-          FROM numbered JOIN unnest($5::uuid[]) WITH ORDINALITY AS new (id, n) USING (n)
-          JOIN contacts c ON c.tenant_id = $1 AND c.id = numbered.contact_id
+          FROM numbered JOIN contacts c ON c.tenant_id = $1 AND c.id = numbered.contact_id
           CROSS JOIN LATERAL (SELECT c.status <> 'active' OR EXISTS (
             SELECT 1 FROM suppressions s WHERE s.tenant_id = $1 AND s.email_key = c.email_key) AS yes) blocked
           ON CONFLICT (tenant_id, campaign_id, contact_id) DO NOTHING
@@ -76,7 +80,7 @@ async def enroll_batch(
         current().tenant_id,
         campaign_id,
         list_id,
-        after,
+        after or _BEFORE_ALL,
         list(ids),
         at,
     )
