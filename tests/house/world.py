@@ -20,6 +20,7 @@ from tests.house import world_contacts, world_sending
 from tests.house.world_rows import Ground, Made, insert, rows_as_text, uuids_of
 
 PASSWORD = "tulip orchard fog"
+_COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = 'users'::regclass AND attnum > 0 AND NOT attisdropped"
 ROLES = ("owner", "admin", "workspace_admin", "member", "viewer", "bystander")
 
 
@@ -139,11 +140,15 @@ async def make_world(resources: Resources, *, next_door: bool = False) -> World:
     beside = replace(ground, marker=f"beside-{secrets.token_hex(6)}", workspace_id=new_id(), made={})
     beside.made["Workspace"] = {"plain": beside.workspace_id}
     grounds = [ground, beside] if next_door else [ground]
+    people = await _users_like(ground.user_id, 2)
     async with content_transaction(tenant.tenant_id):
         for each in grounds:
             await world_contacts.insert_content(each)
     async with tenant_transaction(tenant.tenant_id):
-        neighbour, mixed = await _people_next_door(ground, tenant, beside.workspace_id)
+        await _insert_tenants_own(ground, beside.workspace_id)
+        admin = {beside.workspace_id: WorkspaceRole.ADMIN}
+        neighbour = await _person(ground, tenant, people[0], admin)
+        mixed = await _person(ground, tenant, people[1], {**admin, tenant.workspace_id: WorkspaceRole.VIEWER})
         for each in grounds:
             await world_contacts.insert_contacts(each)
             await world_sending.insert_mailboxes(each)
@@ -167,27 +172,27 @@ def _know_people(ground: Ground, tenant: MadeTenant) -> None:
     made["Session"] = {person: getattr(tenant, person).session_id for person in ROLES}
 
 
-async def _people_next_door(ground: Ground, tenant: MadeTenant, next_door: UUID) -> tuple[Caller, Caller]:
-    """In the tenant's transaction: another workspace, two people with roles in it, and what belongs to no workspace."""
+async def _insert_tenants_own(ground: Ground, next_door: UUID) -> None:
+    """In the tenant's transaction: another workspace, settings, an invitation."""
     await insert("workspaces", id=next_door, name="next door", slug="next-door", **ground.times())
     ground.made["TenantSettings"] = {
-        "plain": await current().fetchval("SELECT id FROM tenant_settings WHERE tenant_id = $1", tenant.tenant_id)
+        "plain": await current().fetchval("SELECT id FROM tenant_settings WHERE tenant_id = $1", ground.tenant_id)
     }
     await current().execute(
-        "UPDATE tenant_settings SET postal_address = $2 WHERE tenant_id = $1", tenant.tenant_id, ground.text("street")
+        "UPDATE tenant_settings SET postal_address = $2 WHERE tenant_id = $1", ground.tenant_id, ground.text("street")
     )
     await current().execute(
         "UPDATE workspaces SET name = $3, slug = $4 WHERE tenant_id = $1 AND id = $2",
-        tenant.tenant_id, tenant.workspace_id, ground.text("home"), ground.marker,
+        ground.tenant_id, ground.workspace_id, ground.text("home"), ground.marker,
     )  # fmt: skip
-    secret = Token.new("invite", tenant.tenant_id, ground.new("Invitation", "pending"))
+    secret = Token.new("invite", ground.tenant_id, ground.new("Invitation", "pending"))
     await insert(
         "invitations",
         id=secret.row_id,
         email=ground.email("guest"),
         email_key=ground.email("guest"),
         role="member",
-        workspace_roles=[{"workspace_id": str(tenant.workspace_id), "role": "viewer"}],
+        workspace_roles=[{"workspace_id": str(ground.workspace_id), "role": "viewer"}],
         invited_by=ground.text("inviter"),
         secret_hash=hash_secret(secret.secret),
         state="pending",
@@ -196,14 +201,11 @@ async def _people_next_door(ground: Ground, tenant: MadeTenant, next_door: UUID)
         created_at=ground.now,
         updated_at=ground.now,
     )
-    neighbour = await _person(ground, tenant, {next_door: WorkspaceRole.ADMIN})
-    mixed = await _person(ground, tenant, {next_door: WorkspaceRole.ADMIN, tenant.workspace_id: WorkspaceRole.VIEWER})
-    return neighbour, mixed
 
 
-async def _person(ground: Ground, tenant: MadeTenant, roles: Mapping[UUID, WorkspaceRole]) -> Caller:
-    """A member whose login nobody needs: the door asks the membership and the session only."""
-    user_id, membership_id, session_id = new_id(), new_id(), new_id()
+async def _person(ground: Ground, tenant: MadeTenant, user_id: UUID, roles: Mapping[UUID, WorkspaceRole]) -> Caller:
+    """A member with these roles in workspaces; in the tenant's transaction."""
+    membership_id, session_id = new_id(), new_id()
     email = f"{user_id.hex}@acme.example"
     await insert(
         "memberships",
@@ -236,6 +238,23 @@ async def _person(ground: Ground, tenant: MadeTenant, roles: Mapping[UUID, Works
         expires_at=ground.now + timedelta(days=1),
     )
     return replace(tenant.owner, user_id=user_id, session_id=session_id, role=TenantRole.MEMBER, workspaces=dict(roles))
+
+
+async def _users_like(user_id: UUID, count: int) -> list[UUID]:
+    """Logins as the one of this user, with addresses of their own."""
+    made = [new_id() for _ in range(count)]
+    async with shared_transaction():
+        names = [row["attname"] for row in await current().fetch(_COLUMNS)]
+        own = {"id": "$2::uuid", "email": "$3::text", "email_key": "$3::text"}
+        picked = ", ".join(own.get(name, name) for name in names)
+        for each in made:
+            await current().execute(
+                f"INSERT INTO users ({', '.join(names)}) SELECT {picked} FROM users WHERE id = $1",
+                user_id,
+                each,
+                f"{each.hex}@acme.example",
+            )
+    return made
 
 
 async def _give_password(resources: Resources, user_id: UUID) -> None:
