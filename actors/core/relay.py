@@ -18,6 +18,7 @@ from actors.core.broker import MessageQueues
 from actors.core.metrics import RelayMetrics
 from actors.core.relay_dispatch import QueueDispatcher
 from actors.core.relay_sweep import Sweeper
+from app.core.ending import end_tasks
 from app.core.hints import CHANNEL, read_hints
 from app.core.resources import Resources
 from app.jobs.dispatching import Window, loads
@@ -139,9 +140,7 @@ class Relay:
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
         for task in done - {stopping}:
             task.result()
 

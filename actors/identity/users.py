@@ -3,17 +3,12 @@
 from actors.core.handler import handles
 from app.core.caller import Caller
 from app.identity import user_mail
-from app.identity.jobs import SendAccountExists, SendPasswordChanged, SendPasswordReset, SendVerification
+from app.identity.jobs import SendPasswordChanged, SendPasswordReset, SendVerification
 
 
 @handles(SendVerification)
 async def send_verification(caller: Caller, job: SendVerification) -> None:
     await user_mail.send_verification(caller, job.user_id)
-
-
-@handles(SendAccountExists)
-async def send_account_exists(caller: Caller, job: SendAccountExists) -> None:
-    await user_mail.send_account_exists(caller, job.user_id)
 
 
 @handles(SendPasswordReset)

@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.core.ending import end_tasks
 from app.live.events import StoredEvent, decode_event
 from app.live.numbering import FIELD, stream_key
 from app.live.subscription import Subscription, Tail
@@ -67,10 +68,8 @@ class LiveFeed:
 
     async def close(self) -> None:
         """Stops reading. Subscribers get nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        tasks, self._tasks = self._tasks, []
+        await end_tasks(tasks)
 
     async def _follow_new_tail(self) -> None:
         self._wanted.set()
