@@ -9,6 +9,7 @@ from db.core.paging import Page
 from db.core.rows import all_rows
 from db.core.transaction import current
 
+_BEFORE_ALL = UUID(int=0)
 
 _BEFORE_ALL = UUID(int=0)
 
