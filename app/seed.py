@@ -8,11 +8,14 @@ from app.core.caller import anonymous_caller, job_caller
 from app.core.ids import NIL
 from app.core.resources import Resources
 from app.core.settings import Settings
-from app.identity.accounts import SignUp, sign_up, verify_email
-from app.identity.errors import EmailNotVerified, WrongCredentials
+from app.identity.accounts import verify_email
+from app.identity.candidates import candidates_of
+from app.identity.errors import WrongCredentials
 from app.identity.ports import Mail, SystemMail
+from app.identity.rules.addresses import address_key
 from app.identity.session_opening import SignedIn
 from app.identity.sessions import sign_in, sign_out
+from app.identity.sign_ups import SignUp, sign_up
 from app.identity.tenant_settings import SettingsChange, tenant_settings, update_tenant_settings
 from app.identity.user_mail import send_verification_to
 from app.wiring import build_resources, opened
@@ -55,10 +58,6 @@ async def seed_demo_tenant(resources: Resources, *, email: str, password: str) -
     """As seed_demo, on resources that are open."""
     entered = await _enter(resources, email, password)
     if entered is None:
-        form = SignUp(email, password, DEMO_NAME, DEMO_TENANT)
-        await sign_up(anonymous_caller(resources, _REQUEST_ID), form)
-        entered = await _enter(resources, email, password)
-    if entered is None:
         _log.warning("demo_user_left_alone", reason="it has another password by now")
         return
     _, settings = await tenant_settings(entered.caller)
@@ -71,14 +70,16 @@ async def seed_demo_tenant(resources: Resources, *, email: str, password: str) -
 
 
 async def _enter(resources: Resources, email: str, password: str) -> SignedIn | None:
+    """None when the address has a verified user with another password."""
     caller = anonymous_caller(resources, _REQUEST_ID)
+    if (await candidates_of(address_key(email))).verified is None:
+        entered = await sign_up(caller, SignUp(email, password, DEMO_NAME, DEMO_TENANT))
+        await _verify(resources, email)
+        return entered
     try:
         return await sign_in(caller, email, password)
     except WrongCredentials:
         return None
-    except EmailNotVerified:
-        await _verify(resources, email)
-        return await sign_in(caller, email, password)
 
 
 async def _verify(resources: Resources, email: str) -> None:

@@ -79,9 +79,6 @@ class Settings(BaseSettings):
     relay_metrics_port: int | None = Field(None, ge=1, le=65535, description="loopback port of the relay's /metrics")
     upload_limit_bytes: int = Field(256 * 1024 * 1024, ge=1, le=2**31 - 1)
     sign_in_attempts_per_minute: int = Field(10, ge=1, description="per address, and per account and network")
-    verify_addresses: bool = Field(
-        True, description="false lets people in before they prove their address, and signUp answers with a session"
-    )
     even_answer_seconds: float = Field(
         0.4, ge=0, le=10, description="least time of answers that must not tell whether an account exists"
     )

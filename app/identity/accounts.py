@@ -1,157 +1,47 @@
-"""A person's account: signing up, proving the address, changing and resetting the password.
+"""A person's account: proving the address, changing and resetting the password.
 
 Nothing here tells whether an address has an account: not its answers, not their time, only the mail to that address.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from app.audit.trail import audit
 from app.core.caller import Caller, CallerKind
-from app.core.errors import DomainError, Problems, Unauthenticated
-from app.core.ids import new_id
+from app.core.errors import Unauthenticated
 from app.core.permissions import Permission
 from app.core.secrets import Token, secret_matches
 from app.core.use_case import requires
-from app.identity.errors import LinkOver, WrongPassword
+from app.identity.errors import AddressHasAccount, LinkOver, WrongPassword
 from app.identity.even_answers import even_answer
-from app.identity.jobs import SendAccountExists, SendPasswordChanged, SendPasswordReset, SendVerification
+from app.identity.jobs import SendPasswordChanged, SendPasswordReset
 from app.identity.passwords import Passwords
-from app.identity.rules.addresses import Address, read_address
-from app.identity.rules.names import read_name
+from app.identity.reclaiming import reclaim_tenants
+from app.identity.rules.addresses import read_address
 from app.identity.rules.networks import UNKNOWN, network_of
 from app.identity.rules.password_policy import check_password, normalized_password
-from app.identity.session_opening import SignedIn, enter
 from app.identity.sign_in_limits import begin_attempt, count_against_account, count_host
-from app.identity.tenant_making import make_tenant
 from app.identity.user_mail import PURPOSES, RESET, VERIFY, mail_user
 from app.jobs.outbox import enqueue
-from db.core.transaction import shared_transaction, tenant_transaction
+from db.core.transaction import shared_transaction
 from db.queries.identity import memberships, user_tokens, users
 from db.queries.identity import sessions as session_rows
-from db.queries.identity.tenants import Tenant
 from db.queries.identity.users import User
 
-Value = TypeVar("Value")
 _ASK_ANEW = "Ask for a new one."
-
-
-@dataclass(frozen=True, slots=True)
-class SignUp:
-    """What a person types to begin."""
-
-    email: str
-    password: str
-    name: str
-    tenant_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    address: Address
-    password: str
-    name: str
-    tenant_name: str
-
-
-@requires(None)
-async def sign_up(caller: Caller, form: SignUp) -> SignedIn | None:
-    """Makes user, tenant and first workspace, and mails a link that proves the address.
-
-    Always the same answer, None, for a new address and for one that has an account, whose person gets a mail instead.
-    The same address with the same password finishes what a crash left undone. With the setting VERIFY_ADDRESSES off it
-    opens a session where the password fits. Raises Problems (one per field), TooManyAttempts.
-    """
-    await count_host(caller, "sign_up")
-    checked = _check(form)
-    async with even_answer(caller):
-        user, fits = await _user_for(caller, checked)
-        home = await _home_of(caller, user, checked.tenant_name) if fits else None
-        job = SendVerification(user.id) if fits and user.email_verified_at is None else SendAccountExists(user.id)
-        await mail_user(caller, user, job)
-        if home is None or caller.resources.settings.verify_addresses:
-            return None
-        return await enter(caller, user, home, auth_epoch=user.auth_epoch, action="session.sign_up")
-
-
-def _check(form: SignUp) -> _Checked:
-    problems: list[DomainError] = []
-
-    def checked(check: Callable[[], Value], fallback: Value) -> Value:
-        try:
-            return check()
-        except DomainError as error:
-            problems.append(error)
-            return fallback
-
-    address = checked(lambda: read_address(form.email), Address("", "?"))
-    password = checked(lambda: check_password(form.password, address=address.email or form.email), "")
-    name = checked(lambda: read_name(form.name, ("input", "name")), "")
-    tenant_name = checked(lambda: read_name(form.tenant_name, ("input", "tenantName"), what="tenant name"), "")
-    if problems:
-        raise Problems(problems)
-    return _Checked(address, password, name, tenant_name)
-
-
-async def _user_for(caller: Caller, checked: _Checked) -> tuple[User, bool]:
-    """The address's user, new or not, and whether the password is theirs. One argon2 on either way."""
-    passwords = caller.resources.port(Passwords)
-    async with shared_transaction(read_only=True):
-        known = await users.user_by_key(checked.address.key)
-    if known is not None:
-        return known, await passwords.matches(checked.password, known.password_hash)
-    made = _new_user(caller, checked, await passwords.hash(checked.password))
-    async with shared_transaction():
-        if await users.insert_user(made):
-            return made, True
-        known = await users.user_by_key(checked.address.key)
-    if known is None:
-        raise RuntimeError("an address was taken, and its user is gone")
-    return known, await passwords.matches(checked.password, known.password_hash)
-
-
-def _new_user(caller: Caller, checked: _Checked, password_hash: str) -> User:
-    """The tenant's id is chosen here and kept as a hint, so that a second attempt finishes the same tenant."""
-    now = caller.now()
-    return User(
-        id=new_id(),
-        email=checked.address.email,
-        email_key=checked.address.key,
-        display_name=checked.name,
-        password_hash=password_hash,
-        auth_epoch=1,
-        email_verified_at=None,
-        tenant_hints=[new_id()],
-        last_tenant=None,
-        known_networks=[],
-        created_at=now,
-        updated_at=now,
-    )
-
-
-async def _home_of(caller: Caller, user: User, tenant_name: str) -> UUID:
-    """A tenant that the person is a member of; made where a crash, or their removal, left none."""
-    for tenant_id in user.tenant_hints:
-        async with tenant_transaction(tenant_id):
-            # Makes first and asks then: whoever waited for another attempt's commit sees its membership.
-            is_made = await make_tenant(caller, Tenant(tenant_id, tenant_name), user)
-            if is_made or await memberships.membership_of_user(user.id) is not None:
-                return tenant_id
-    tenant_id = new_id()
-    async with shared_transaction():
-        await users.add_tenant_hint(user.id, tenant_id, at=caller.now())
-    async with tenant_transaction(tenant_id):
-        await make_tenant(caller, Tenant(tenant_id, tenant_name), user)
-    return tenant_id
 
 
 @requires(None)
 async def verify_email(caller: Caller, token: str) -> User:
-    """Proves the address with the mailed token. Repeating it is harmless. Raises LinkOver."""
+    """Proves the address with the mailed token. Repeating it is harmless. Raises LinkOver.
+
+    Of several users of an address the one that is verified first is its user from then on; the others stay unverified
+    for good, and their links raise AddressHasAccount.
+    """
     now = caller.now()
-    async with shared_transaction():
+    async with _proving():
         user, is_used = await _user_of_token(caller, token, VERIFY)
         if is_used and user.email_verified_at is None:
             raise LinkOver(_ASK_ANEW)
@@ -164,7 +54,10 @@ async def verify_email(caller: Caller, token: str) -> User:
 
 @requires(None)
 async def request_password_reset(caller: Caller, email: str) -> None:
-    """Mails a link to the address if it has an account. The same answer in any case. Raises TooManyAttempts, Invalid."""
+    """Mails a link to the address if it has an account. The same answer in any case. Raises TooManyAttempts, Invalid.
+
+    The link is for the address's verified user, or else for the newest unverified one.
+    """
     await count_host(caller, "request_password_reset")
     address = read_address(email)
     async with even_answer(caller):
@@ -178,7 +71,9 @@ async def request_password_reset(caller: Caller, email: str) -> None:
 async def reset_password(caller: Caller, token: str, new_password: str) -> User:
     """Sets a new password with the mailed token, once, and ends every session of the user in every tenant.
 
-    It proves the address too, and makes the network it is done from a known one. Raises LinkOver, WeakPassword.
+    It proves the address too, and makes the network it is done from a known one. An unverified user may have been made
+    by a stranger, so whoever it had let into its tenants is put out of them. Raises LinkOver, AddressHasAccount (another
+    user of the address was verified meanwhile), WeakPassword.
     """
     await count_host(caller, "reset_password")
     async with shared_transaction():
@@ -186,14 +81,26 @@ async def reset_password(caller: Caller, token: str, new_password: str) -> User:
     checked = check_password(new_password, address=user.email, path=("input", "newPassword"))
     password_hash = await caller.resources.port(Passwords).hash(checked)
     network, now = network_of(caller.address), caller.now()
-    async with shared_transaction():
+    async with _proving():
         user = await _user_of_living_token(caller, token)
         await user_tokens.use_tokens(user.id, PURPOSES[RESET], at=now)
         known = [] if network == UNKNOWN else [network]
         await users.set_password(user.id, password_hash, networks=known, verified=True, at=now)
+    if user.email_verified_at is None:
+        await reclaim_tenants(caller, user)
     await _audit_in_tenants(caller, user, "user.reset_password", ends_sessions=True)
     await mail_user(caller, user, SendPasswordChanged(user.id))
     return user
+
+
+@asynccontextmanager
+async def _proving() -> AsyncIterator[None]:
+    """A shared transaction that verifies a user, or leaves everything as it was and raises AddressHasAccount."""
+    try:
+        async with shared_transaction():
+            yield
+    except users.AddressVerified:
+        raise AddressHasAccount from None
 
 
 async def _user_of_living_token(caller: Caller, token: str) -> User:

@@ -1,6 +1,6 @@
 """Refusals of identity, as facts."""
 
-from app.core.errors import DomainError, ErrorCode, Expired
+from app.core.errors import DomainError, ErrorCode, Expired, Taken
 
 
 class WrongCredentials(DomainError):
@@ -21,13 +21,11 @@ class WrongPassword(DomainError):
         super().__init__("This is not your password.", ("input", field))
 
 
-class EmailNotVerified(DomainError):
-    """Said only after the right password."""
-
-    code = ErrorCode.EMAIL_NOT_VERIFIED
+class AddressHasAccount(Taken):
+    """Said to who proved the address by mail, and to nobody else: another user of it was verified before."""
 
     def __init__(self) -> None:
-        super().__init__("Confirm your address first: we have sent you a mail with a link.", ("input", "email"))
+        super().__init__("This address belongs to an account already: sign in instead.", ("input", "token"))
 
 
 class TooManyAttempts(DomainError):

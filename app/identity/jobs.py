@@ -11,15 +11,7 @@ QUEUE = "system_mail"
 @job("user.send_verification", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)
 @dataclass(frozen=True, slots=True)
 class SendVerification(Job):
-    """The link that proves that the address is the person's own."""
-
-    user_id: UUID
-
-
-@job("user.send_account_exists", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)
-@dataclass(frozen=True, slots=True)
-class SendAccountExists(Job):
-    """Told by mail, and only by mail: someone signed up with an address that has an account."""
+    """What a sign-up sends to its address: the link that proves it, or, where it has an account, word of that."""
 
     user_id: UUID
 

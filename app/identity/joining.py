@@ -11,7 +11,8 @@ from app.core.ids import new_id
 from app.core.permissions import TenantRole
 from app.core.secrets import Token, secret_matches
 from app.core.use_case import requires
-from app.identity.errors import LinkOver, WrongCredentials
+from app.identity.candidates import Candidates, candidates_of, fitting
+from app.identity.errors import AddressHasAccount, LinkOver, WrongCredentials
 from app.identity.invitations import INVITE, InvitationState
 from app.identity.passwords import Passwords
 from app.identity.rules.member_changes import NotAllowed
@@ -38,9 +39,10 @@ async def accept_invitation(
 ) -> SignedIn:
     """Makes the person a member and opens a session in the tenant. The mailed token proves the address.
 
-    Someone signed in with the invited address needs nothing more; someone with a verified account gives its password;
-    someone new gives name and password. Raises LinkOver, Required, WeakPassword, WrongCredentials, NotAllowed,
-    TooManyAttempts, Taken.
+    Someone signed in with the invited address needs nothing more; someone with an account gives its password; someone
+    new gives name and password. An unverified user is verified by it, if it is the person's own: they are signed in as it,
+    or know its password. Others who signed up with the address are left alone: a new, verified user stands beside them.
+    Raises LinkOver, Required, WeakPassword, WrongCredentials, NotAllowed, TooManyAttempts, Taken.
     """
     attempt = await begin_attempt(caller)
     parsed = Token.parse(token, INVITE)
@@ -77,16 +79,30 @@ async def _joining_user(
             raise NotAllowed(
                 "This invitation went to another address: sign out, or sign in as that person.", ("input",)
             )
-        return user, session.auth_epoch
-    async with shared_transaction(read_only=True):
-        known = await users.user_by_key(invitation.email_key)
+        return await _verified(caller, user), session.auth_epoch
+    known = await candidates_of(invitation.email_key)
     if password is None:
         raise Required("Give your password.", ("input", "password"))
-    if known is not None and known.email_verified_at is not None:
-        return await _proved(caller, known, password)
+    if known.verified is not None:
+        return await _proved(caller, known.verified, password)
+    fits = await fitting(caller, known, password)
+    if fits:
+        return await _verified(caller, fits[0]), fits[0].auth_epoch
     if name is None:
         raise Required("Give your name.", ("input", "name"))
-    return await _new_or_unproved(caller, invitation, known, (name, password))
+    return await _new_user(caller, invitation, known, (name, password))
+
+
+async def _verified(caller: Caller, user: User) -> User:
+    if user.email_verified_at is not None:
+        return user
+    now = caller.now()
+    try:
+        async with shared_transaction():
+            await users.mark_verified(user.id, at=now)
+    except users.AddressVerified:
+        raise AddressHasAccount from None
+    return replace(user, email_verified_at=now)
 
 
 async def _proved(caller: Caller, known: User, password: str) -> tuple[User, int]:
@@ -99,34 +115,31 @@ async def _proved(caller: Caller, known: User, password: str) -> tuple[User, int
     return known, known.auth_epoch
 
 
-async def _new_or_unproved(
-    caller: Caller, invitation: Invitation, known: User | None, given: tuple[str, str]
+async def _new_user(
+    caller: Caller, invitation: Invitation, known: Candidates, given: tuple[str, str]
 ) -> tuple[User, int]:
-    """Whoever signed up with this address before without proving it loses it to the person who reads its mail."""
+    """Whoever signed up with this address without proving it can do so no more: the reader of its mail has it."""
     name = read_name(given[0], ("input", "name"))
     password = check_password(given[1], address=invitation.email)
     password_hash = await caller.resources.port(Passwords).hash(password)
     network, now = network_of(caller.address), caller.now()
     networks = [] if network == UNKNOWN else [network]
+    made = User(
+        id=new_id(),
+        email=invitation.email,
+        email_key=invitation.email_key,
+        display_name=name,
+        password_hash=password_hash,
+        auth_epoch=1,
+        email_verified_at=now,
+        tenant_hints=[invitation.tenant_id],
+        last_tenant=invitation.tenant_id,
+        known_networks=networks,
+        created_at=now,
+        updated_at=now,
+        sign_up_number=known.next_sign_up_number,
+    )
     async with shared_transaction():
-        if known is not None:
-            epoch = await users.set_password(known.id, password_hash, networks=networks, verified=True, at=now)
-            await users.set_display_name(known.id, name, at=now)
-            return replace(known, display_name=name), epoch
-        made = User(
-            id=new_id(),
-            email=invitation.email,
-            email_key=invitation.email_key,
-            display_name=name,
-            password_hash=password_hash,
-            auth_epoch=1,
-            email_verified_at=now,
-            tenant_hints=[invitation.tenant_id],
-            last_tenant=invitation.tenant_id,
-            known_networks=networks,
-            created_at=now,
-            updated_at=now,
-        )
         if not await users.insert_user(made):
             raise Conflict("This address was just signed up: try again.", ("input",))
     return made, 1

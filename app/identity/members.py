@@ -56,22 +56,24 @@ async def change_member_role(caller: Caller, member_id: UUID, role: TenantRole) 
         return await _member(member_id)
 
 
-@requires(Permission.MEMBERS_MANAGE)
+@requires(Permission.TENANT_READ)
 async def remove_member(caller: Caller, member_id: UUID) -> Membership:
     """Ends the membership with its roles and sessions; open connections close within seconds.
 
-    Raises NotFound, NotAllowed, LastOwner.
+    Everybody may leave by themselves; others are removed by those with `members.manage`. Raises Forbidden, NotFound,
+    NotAllowed, LastOwner.
     """
     now = caller.now()
     async with caller.transaction():
-        held = await _member_to_change(caller, member_id, wanted=None)
+        held, is_leaving = await _member_to_remove(caller, member_id)
         await queries.delete_membership(member_id)
         await sessions.revoke_sessions_of(held.user_id, "member removed", but=None, at=now)
         await record(
             caller,
             MemberRemoved(workspace_id=None, object_id=member_id, version=held.version + 1, role=held.role),
         )
-        await audit(caller, "member.remove", object_type="Member", object_id=member_id, details={"user": held.user_id})
+        action = "member.leave" if is_leaving else "member.remove"
+        await audit(caller, action, object_type="Member", object_id=member_id, details={"user": held.user_id})
     async with shared_transaction():
         await users.remove_tenant_hint(held.user_id, held.tenant_id, at=now)
     return held
@@ -134,6 +136,19 @@ async def _member_to_change(caller: Caller, member_id: UUID, *, wanted: TenantRo
         acting=await acting_role(caller), present=TenantRole(held.role), wanted=wanted, owners=len(owners)
     )
     return held
+
+
+async def _member_to_remove(caller: Caller, member_id: UUID) -> tuple[Membership, bool]:
+    """And whether it is the caller's own, which needs no permission."""
+    own = None if caller.user_id is None else await queries.membership_of_user(caller.user_id)
+    if own is None or own.id != member_id:
+        caller.must(Permission.MEMBERS_MANAGE)
+        return await _member_to_change(caller, member_id, wanted=None), False
+    owners = await queries.lock_owners()
+    held = await _locked(member_id)
+    role = TenantRole(held.role)
+    check_member_change(acting=role, present=role, wanted=None, owners=len(owners))
+    return held, True
 
 
 async def acting_role(caller: Caller) -> TenantRole | None:

@@ -57,6 +57,12 @@ def acting(caller: Caller, member: Member, session_id: UUID | None = None) -> Ca
     )
 
 
+def tenants_to_try(user: User) -> list[UUID]:
+    """The tenant last used, then the others: hints, to be asked for a membership."""
+    first = [] if user.last_tenant is None else [user.last_tenant]
+    return first + [hint for hint in user.tenant_hints if hint not in first]
+
+
 async def enter(caller: Caller, user: User, tenant_id: UUID, *, auth_epoch: int, action: str) -> SignedIn | None:
     """Opens a session of `user` in the tenant, in a transaction of its own; None when there is no membership.
 

@@ -10,16 +10,23 @@ from app.core.errors import NotFound, Unauthenticated
 from app.core.permissions import Permission
 from app.core.secrets import Token, secret_matches
 from app.core.use_case import requires
-from app.identity.errors import EmailNotVerified, SessionOver, WrongCredentials
-from app.identity.jobs import SendVerification
+from app.identity.candidates import candidates_of, fitting
+from app.identity.errors import SessionOver, WrongCredentials
 from app.identity.passwords import Passwords
 from app.identity.rules.addresses import address_key
 from app.identity.rules.networks import network_of, remembered
 from app.identity.rules.password_policy import normalized_password
 from app.identity.rules.session_life import session_end
-from app.identity.session_opening import REFRESH, SessionTokens, SignedIn, enter, issue_tokens, living_session
+from app.identity.session_opening import (
+    REFRESH,
+    SessionTokens,
+    SignedIn,
+    enter,
+    issue_tokens,
+    living_session,
+    tenants_to_try,
+)
 from app.identity.sign_in_limits import Attempt, begin_attempt, count_against_account
-from app.identity.user_mail import mail_user
 from db.core.paging import Page
 from db.core.transaction import shared_transaction, tenant_transaction
 from db.queries.identity import sessions as queries
@@ -29,22 +36,19 @@ from db.queries.identity.users import User
 
 __all__ = ["Session", "SessionTokens", "SignedIn"]
 
-LONGEST_TYPED_PASSWORD = 1_024
-
 
 @requires(None)
 async def sign_in(caller: Caller, email: str, password: str, *, tenant_id: UUID | None = None) -> SignedIn:
     """Opens a session in `tenant_id`, or in the tenant last used.
 
-    Raises TooManyAttempts, WrongCredentials (unknown address or wrong password, after the same work), and after the
-    right password EmailNotVerified, or NotFound for a tenant that the person is no member of.
+    The password is compared with the address's verified user and with its newest unverified one: always two argon2, and
+    the verified user is preferred. So whoever signs up with a stranger's address can take the place of that person's own
+    unverified user here, until one of both is verified by mail, and never that of a verified one. Raises TooManyAttempts,
+    WrongCredentials (unknown address or wrong password, after the same work), and after the right password NotFound for
+    a tenant that the person is no member of.
     """
     attempt = await begin_attempt(caller)
-    user = await _proved_user(caller, attempt, email, password)
-    if user.email_verified_at is None and caller.resources.settings.verify_addresses:
-        await mail_user(caller, user, SendVerification(user.id))
-        raise EmailNotVerified
-    entered = await _enter_one_of(caller, user, _tenants_to_try(user, tenant_id))
+    user, entered = await _enter_one_of(caller, await _proved_users(caller, attempt, email, password), tenant_id)
     password_hash = user.password_hash
     passwords = caller.resources.port(Passwords)
     if passwords.is_outdated(password_hash):
@@ -55,31 +59,25 @@ async def sign_in(caller: Caller, email: str, password: str, *, tenant_id: UUID 
     return entered
 
 
-async def _proved_user(caller: Caller, attempt: Attempt, email: str, password: str) -> User:
+async def _proved_users(caller: Caller, attempt: Attempt, email: str, password: str) -> list[User]:
+    """At least one. Only a verified user's password gives the attempt back: see sign_in_limits."""
     key = address_key(email)
-    async with shared_transaction(read_only=True):
-        user = await users.user_by_key(key)
-    await count_against_account(caller, attempt, key, user.known_networks if user else [])
-    typed = normalized_password(password) if len(password) <= LONGEST_TYPED_PASSWORD else ""
-    is_right = await caller.resources.port(Passwords).matches(typed, user.password_hash if user else None)
-    if user is None or not is_right:
+    known = await candidates_of(key)
+    await count_against_account(caller, attempt, key, known.known_networks)
+    fits = await fitting(caller, known, password)
+    if not fits:
         raise WrongCredentials
-    await attempt.forgive()
-    return user
+    if fits[0].email_verified_at is not None:
+        await attempt.forgive()
+    return fits
 
 
-def _tenants_to_try(user: User, wanted: UUID | None) -> list[UUID]:
-    if wanted is not None:
-        return [wanted]
-    first = [] if user.last_tenant is None else [user.last_tenant]
-    return first + [hint for hint in user.tenant_hints if hint not in first]
-
-
-async def _enter_one_of(caller: Caller, user: User, tenant_ids: Sequence[UUID]) -> SignedIn:
-    for tenant_id in tenant_ids:
-        entered = await enter(caller, user, tenant_id, auth_epoch=user.auth_epoch, action="session.sign_in")
-        if entered is not None:
-            return entered
+async def _enter_one_of(caller: Caller, proved: Sequence[User], wanted: UUID | None) -> tuple[User, SignedIn]:
+    for user in proved:
+        for tenant_id in tenants_to_try(user) if wanted is None else [wanted]:
+            entered = await enter(caller, user, tenant_id, auth_epoch=user.auth_epoch, action="session.sign_in")
+            if entered is not None:
+                return user, entered
     raise NotFound("tenant", ("input", "tenantId"))
 
 

@@ -13,7 +13,14 @@ road, whose network is new while such an attack runs, sets a new password by mai
 network it is done from becomes a known one.
 
 Attempts are taken before the password is looked at (so that many at once do not slip through) and given back when it was
-right. An account that does not exist is limited in the same way, so limits tell nothing either.
+a verified user's. An account that does not exist is limited in the same way, so limits tell nothing either.
+
+An unverified user's right password gives nothing back, and its networks never become known ones: otherwise whoever signed
+up with a stranger's address could guess for ever by changing his own password to each guess, or learn from the limits
+whether the address has a verified user.
+
+Signing up looks passwords up too, so its guesses are counted by rules 2 and 3, in a share of their own. There the limits
+refuse nobody: when they are used up, signUp compares with nobody's password and makes another user.
 """
 
 from dataclasses import dataclass, field
@@ -55,13 +62,25 @@ async def begin_attempt(caller: Caller) -> Attempt:
     return attempt
 
 
-async def count_against_account(caller: Caller, attempt: Attempt, account: str, known_networks: list[str]) -> None:
+async def count_against_account(
+    caller: Caller, attempt: Attempt, account: str, known_networks: list[str], *, operation: str = "sign_in"
+) -> None:
     """Rules 2 and 3. `account` is the address's key, of a user or of nobody. Raises TooManyAttempts."""
     count = caller.resources.settings.sign_in_attempts_per_minute
     network = network_of(caller.address)
-    await attempt.take(Limit("sign_in.network", count, MINUTE), f"{account} {network}")
+    await attempt.take(Limit(f"{operation}.network", count, MINUTE), f"{account} {network}")
     if network not in known_networks:
-        await attempt.take(Limit("sign_in.unknown", count, HOUR), account, advice=_RESET_ADVICE)
+        await attempt.take(Limit(f"{operation}.unknown", count, HOUR), account, advice=_RESET_ADVICE)
+
+
+async def quiet_attempt(caller: Caller, account: str, known_networks: list[str]) -> Attempt | None:
+    """One guess by signing up, counted; None when no more guesses are allowed, which the person must not be told."""
+    attempt = Attempt(caller.resources.port(RateLimits))
+    try:
+        await count_against_account(caller, attempt, account, known_networks, operation="sign_up")
+    except TooManyAttempts:
+        return None
+    return attempt
 
 
 async def count_host(caller: Caller, operation: str) -> None:
@@ -71,7 +90,9 @@ async def count_host(caller: Caller, operation: str) -> None:
     await attempt.take(Limit(f"{operation}.host", count, MINUTE), host_of(caller.address))
 
 
-async def may_mail(caller: Caller, account: str) -> bool:
-    """Whether one more mail may go to this address: nobody fills a stranger's mailbox through us. Says nothing outside."""
-    limit = Limit("mail.account", MAILS_PER_HOUR, HOUR)
-    return await caller.resources.port(RateLimits).take(limit, account) == 0
+async def may_mail(caller: Caller, kind: str, account: str) -> bool:
+    """Whether one more mail of this kind may go to this address: nobody fills a stranger's mailbox through us.
+
+    Kinds are counted apart, so that strangers who sign up with an address cannot use up its mails for new passwords.
+    """
+    return await caller.resources.port(RateLimits).take(Limit(f"mail.{kind}", MAILS_PER_HOUR, HOUR), account) == 0

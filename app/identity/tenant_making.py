@@ -7,6 +7,7 @@ from app.core.caller import Caller, CallerKind
 from app.core.ids import new_id
 from app.core.permissions import TenantRole
 from app.identity.rules.names import slug_of
+from app.jobs.maintenance import plant_maintenance
 from app.live.recording import record
 from app.live.topics import WorkspaceCreated
 from db.queries.identity import memberships, tenants, workspaces
@@ -43,5 +44,6 @@ async def make_tenant(caller: Caller, tenant: Tenant, owner: User) -> bool:
             workspace_id=workspace.id, object_id=workspace.id, version=1, name=workspace.name, slug=workspace.slug
         ),
     )
+    await plant_maintenance(by_owner)
     await audit(by_owner, "tenant.sign_up", object_type="Tenant", object_id=tenant.id)
     return True

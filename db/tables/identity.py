@@ -11,7 +11,8 @@ class User(Table, tablename="users", db=OLTP):
 
     id = UUID(primary_key=True)
     email = Varchar(length=320)
-    email_key = Varchar(length=320, unique=True)
+    email_key = Varchar(length=320)
+    sign_up_number = Integer()
     display_name = Varchar(length=120)
     password_hash = Varchar(length=255)
     auth_epoch = Integer()

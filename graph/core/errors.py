@@ -46,7 +46,6 @@ SENTENCES: Mapping[ErrorCode, str] = {
     ErrorCode.ALREADY_DONE: "It was done under this idempotency key, but its answer was lost.",
     ErrorCode.TOO_MANY_ATTEMPTS: "Too many attempts: wait before trying again.",
     ErrorCode.WRONG_CREDENTIALS: "The e-mail address or the password is wrong.",
-    ErrorCode.EMAIL_NOT_VERIFIED: "The e-mail address must be verified first.",
     ErrorCode.WEAK_PASSWORD: "The password is too easy to guess.",
     ErrorCode.LAST_OWNER: "A tenant keeps at least one owner.",
     ErrorCode.CURSOR_EXPIRED: "The cursor is older than what is kept.",

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.identity import accounts as use
+from app.identity import sign_ups
 from graph.context import Info
 from graph.core.mutation import Payload, mutation
 from graph.identity.sessions import SessionTokens
@@ -12,6 +13,7 @@ from graph.identity.viewers import Tenant
 from graph.identity.workspaces import Workspace
 
 CHECK_YOUR_MAIL = "Check your mail: we have sent you a link to go on with."
+PROVE_YOUR_ADDRESS = "You are in. Check your mail and prove that the address is yours."
 
 
 # ---- inputs
@@ -50,12 +52,10 @@ class ChangePasswordInput:
 class SignUpPayload(Payload):
     message: str | None = strawberry.field(default=None, description="What to do next, for the person.")
     session: SessionTokens | None = strawberry.field(
-        default=None, description="Null until the address is proved, unless the server lets people in before."
+        default=None, description="The tokens of a new session: you may work before the address is proved."
     )
-    tenant: Tenant | None = strawberry.field(default=None, description="The new tenant, where there is a session.")
-    workspace: Workspace | None = strawberry.field(
-        default=None, description="Its first workspace, where there is a session."
-    )
+    tenant: Tenant | None = strawberry.field(default=None, description="The new tenant; your own, if you have one.")
+    workspace: Workspace | None = strawberry.field(default=None, description="The first workspace that you see in it.")
 
 
 @strawberry.type(description="The answer of verifyEmail.")
@@ -84,19 +84,17 @@ class ChangePasswordPayload(Payload):
 @strawberry.type
 class AccountMutations:
     @mutation(
-        uses=use.sign_up,
+        uses=sign_ups.sign_up,
         anonymous=True,
-        description="Makes a user, a tenant and its first workspace, and mails a link that proves the address.",
+        description="Makes a user, a tenant and its first workspace, opens a session, and mails the address.",
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="Who you are.")]
     ) -> SignUpPayload:
-        form = use.SignUp(input.email, input.password, input.name, input.tenant_name)
-        entered = await use.sign_up(info.context.caller, form)
-        if entered is None:
-            return SignUpPayload(message=CHECK_YOUR_MAIL)
+        form = sign_ups.SignUp(input.email, input.password, input.name, input.tenant_name)
+        entered = await sign_ups.sign_up(info.context.caller, form)
         return SignUpPayload(
-            message=CHECK_YOUR_MAIL,
+            message=PROVE_YOUR_ADDRESS,
             session=SessionTokens.of(entered.tokens),
             tenant=Tenant.of(entered.tenant),
             workspace=Workspace.of(entered.workspace) if entered.workspace else None,

@@ -133,7 +133,11 @@ class MemberMutations:
         row = await use.remove_workspace_role(info.context.caller, member_id, workspace_id)
         return RemoveWorkspaceRolePayload(member=Member.of(row))
 
-    @mutation(uses=use.remove_member, description="Ends a membership; the person's sessions end within seconds.")
+    @mutation(
+        uses=use.remove_member,
+        description="Ends a membership; the person's sessions end within seconds. Everybody may end their own; to remove "
+        "others needs `members.manage`.",
+    )
     async def remove_member(
         self, info: Info, input: Annotated[RemoveMemberInput, strawberry.argument(description="Whom to remove.")]
     ) -> RemoveMemberPayload:

@@ -13,7 +13,8 @@ MIGRATION = sql_migration(
         CREATE TABLE users (
           id uuid PRIMARY KEY,
           email varchar(320) NOT NULL,
-          email_key varchar(320) NOT NULL UNIQUE,
+          email_key varchar(320) NOT NULL,
+          sign_up_number integer NOT NULL,
           display_name varchar(120) NOT NULL,
           password_hash varchar(255) NOT NULL,
           auth_epoch integer NOT NULL,
@@ -25,6 +26,9 @@ MIGRATION = sql_migration(
           updated_at timestamptz NOT NULL
         )
         """,
+        # An address is unique among verified users only. The number decides which of two sign-ups at once was first.
+        "CREATE UNIQUE INDEX users_verified_email ON users (email_key) WHERE email_verified_at IS NOT NULL",
+        "CREATE UNIQUE INDEX users_of_email ON users (email_key, sign_up_number)",
         *shared("users"),
         """
         CREATE TABLE user_tokens (

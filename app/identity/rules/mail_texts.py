@@ -15,20 +15,23 @@ def _closed(text: str, public_url: str) -> str:
     return text + _FOOTER.format(public_url=public_url)
 
 
-def verification(public_url: str, *, name: str, token: str, hours: int) -> tuple[str, str]:
-    """Subject and text."""
+def verification(public_url: str, *, name: str, signed_up_at: datetime, token: str, hours: int) -> tuple[str, str]:
+    """Subject and text. Who signed up knows the account's password: the reader must know which sign-up is meant."""
+    at = f"{signed_up_at:%Y-%m-%d %H:%M} UTC"
     text = (
-        f"Hello {name},\n\nplease confirm that this address is yours:\n\n{_link(public_url, 'verify-email', token)}\n\n"
+        f"Hello {name},\n\nsomeone, perhaps you, signed up with this address at {at}. If that was you, please confirm "
+        f"that the address is yours:\n\n{_link(public_url, 'verify-email', token)}\n\n"
         f"Or give this code to the operation verifyEmail:\n\n{token}\n\n"
-        f"Both work for {hours} hours. If you did not sign up, ignore this mail: without it nobody can sign in."
+        f"Both work for {hours} hours. If it was not you, ignore this mail: whoever it was knows the password of that "
+        "account, and must not have your address."
     )
     return "Confirm your e-mail address", _closed(text, public_url)
 
 
 def account_exists(public_url: str, *, name: str) -> tuple[str, str]:
     text = (
-        f"Hello {name},\n\nsomeone, perhaps you, just signed up with this address. It has an account already, and "
-        "nothing was changed.\n\nSign in with your password. If you forgot it, ask for a new one: "
+        f"Hello {name},\n\nsomeone, perhaps you, just signed up with this address. It has an account already, which "
+        "stays as it is; what they made is apart from it, and cannot be confirmed with your address.\n\nSign in with your password. If you forgot it, ask for a new one: "
         f"{public_url.rstrip('/')}/reset-password\n\nIf it was not you, there is nothing to do."
     )
     return "You already have an account", _closed(text, public_url)

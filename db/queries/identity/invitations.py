@@ -71,6 +71,16 @@ async def lock_invitation(invitation_id: UUID) -> Invitation | None:
     )
 
 
+async def lock_pending() -> list[Invitation]:
+    """All that are open in the tenant, locked in the order of their ids."""
+    return await all_rows(
+        Invitation,
+        f"SELECT {columns(Invitation)} FROM invitations WHERE tenant_id = $1 AND state = 'pending' "
+        "ORDER BY id FOR UPDATE",
+        current().tenant_id,
+    )
+
+
 async def end_invitation(invitation_id: UUID, state: str, *, at: datetime) -> int:
     """Accepted or revoked; forgets the sealed secret. Returns the new version."""
     version = await current().fetchval(

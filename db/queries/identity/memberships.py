@@ -106,6 +106,15 @@ async def lock_owners() -> list[Membership]:
     )
 
 
+async def lock_memberships() -> list[Membership]:
+    """All of the tenant, locked in the order of their ids."""
+    return await all_rows(
+        Membership,
+        f"SELECT {columns(Membership)} FROM memberships WHERE tenant_id = $1 ORDER BY id FOR UPDATE",
+        current().tenant_id,
+    )
+
+
 async def email_is_member(email_key: str) -> bool:
     """By the user's address of today, not by the copy."""
     return bool(

@@ -1,10 +1,14 @@
 """Users, shared by all tenants: what sign-in needs, in shared transactions; read within tenant transactions too."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from db.core.rows import columns, one_row
+import asyncpg
+
+from db.core.rows import all_rows, columns, one_row
 from db.core.transaction import current
 
 
@@ -13,6 +17,7 @@ class User:
     """`auth_epoch` rises with every change of password; sessions of an earlier epoch are over, in every tenant.
 
     `tenant_hints` are tenants to ask for a membership; `known_networks` those of recent sign-ins, newest first.
+    An address has one verified user at most and any number of unverified ones, told apart by `sign_up_number`: 1, 2, ...
     """
 
     id: UUID
@@ -27,20 +32,48 @@ class User:
     known_networks: list[str]
     created_at: datetime
     updated_at: datetime
+    sign_up_number: int = 1
+
+
+class AddressVerified(Exception):
+    """Another user of the address is the verified one. The open transaction is lost with it."""
+
+
+@contextmanager
+def _one_verified() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise AddressVerified from error
 
 
 async def insert_user(user: User) -> bool:
-    """False when the address has a user already; nothing is changed then."""
+    """False when the number is taken, or `user` is verified and the address has a verified one; nothing is changed then.
+
+    Of two at once the second waits for the first to commit.
+    """
     status = await current().execute(
-        f"INSERT INTO users ({columns(User)}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-        "ON CONFLICT (email_key) DO NOTHING",
+        f"INSERT INTO users ({columns(User)}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+        "ON CONFLICT DO NOTHING",
         *(getattr(user, name) for name in User.__slots__),
     )
     return status == "INSERT 0 1"
 
 
+async def users_by_key(email_key: str) -> list[User]:
+    """The address's verified user, if there is one, then its newest unverified one, if there is one."""
+    return await all_rows(
+        User,
+        f"(SELECT {columns(User)} FROM users WHERE email_key = $1 AND email_verified_at IS NOT NULL) UNION ALL "
+        f"(SELECT {columns(User)} FROM users WHERE email_key = $1 AND email_verified_at IS NULL "
+        "ORDER BY sign_up_number DESC LIMIT 1) ORDER BY email_verified_at NULLS LAST",
+        email_key,
+    )
+
+
 async def user_by_key(email_key: str) -> User | None:
-    return await one_row(User, f"SELECT {columns(User)} FROM users WHERE email_key = $1", email_key)
+    """The verified user, else the newest unverified one."""
+    return next(iter(await users_by_key(email_key)), None)
 
 
 async def user_by_id(user_id: UUID) -> User | None:
@@ -97,30 +130,29 @@ async def set_last_tenant(user_id: UUID, tenant_id: UUID, *, at: datetime) -> No
 
 
 async def set_password(user_id: UUID, password_hash: str, *, networks: list[str], verified: bool, at: datetime) -> int:
-    """Ends every session by raising the epoch, which is returned. `verified`: the mailbox was proved by the same act."""
-    epoch = await current().fetchval(
-        "UPDATE users SET password_hash = $2, auth_epoch = auth_epoch + 1, known_networks = $3, "
-        "email_verified_at = CASE WHEN $4 THEN COALESCE(email_verified_at, $5) ELSE email_verified_at END, "
-        "updated_at = $5 WHERE id = $1 RETURNING auth_epoch",
-        user_id,
-        password_hash,
-        networks,
-        verified,
-        at,
-    )
+    """Ends every session by raising the epoch, which is returned. `verified`: the mailbox was proved by the same act.
+
+    Raises AddressVerified.
+    """
+    with _one_verified():
+        epoch = await current().fetchval(
+            "UPDATE users SET password_hash = $2, auth_epoch = auth_epoch + 1, known_networks = $3, "
+            "email_verified_at = CASE WHEN $4 THEN COALESCE(email_verified_at, $5) ELSE email_verified_at END, "
+            "updated_at = $5 WHERE id = $1 RETURNING auth_epoch",
+            user_id,
+            password_hash,
+            networks,
+            verified,
+            at,
+        )
     return int(epoch)
 
 
-async def set_display_name(user_id: UUID, display_name: str, *, at: datetime) -> None:
-    await current().execute(
-        "UPDATE users SET display_name = $2, updated_at = $3 WHERE id = $1", user_id, display_name, at
-    )
-
-
 async def mark_verified(user_id: UUID, *, at: datetime) -> None:
-    """Keeps the first moment."""
-    await current().execute(
-        "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $2), updated_at = $2 WHERE id = $1",
-        user_id,
-        at,
-    )
+    """Keeps the first moment. Raises AddressVerified; of two users at once the index lets the first commit win."""
+    with _one_verified():
+        await current().execute(
+            "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $2), updated_at = $2 WHERE id = $1",
+            user_id,
+            at,
+        )
