@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -13,11 +14,12 @@ from app.core.ids import NIL, new_id
 from app.core.rate_limits import RateLimits
 from app.core.resources import Resources
 from app.identity.access_tokens import AccessTokens
-from app.identity.accounts import SignUp, sign_up, verify_email
+from app.identity.accounts import verify_email
 from app.identity.passwords import Passwords
 from app.identity.ports import Mail, SystemMail
-from app.identity.user_mail import send_verification_to
-from db.core.transaction import shared_transaction
+from app.identity.sign_ups import SignUp, sign_up
+from app.identity.user_mail import PLATFORM, send_verification_to
+from db.core.transaction import current, shared_transaction, tenant_transaction
 from db.queries.identity import users
 from db.queries.identity.users import User
 from tests.app.identity.tenants import MadeTenant, make_tenant
@@ -80,9 +82,11 @@ class World:
         return replace(self, resources=replace(self.resources, clock=clock))
 
     async def verified_person(self, email: str | None = None, tenant_name: str = "Acme") -> User:
-        """Signed up with PASSWORD, and the address proved with the mailed code."""
+        """Signed up with PASSWORD, the address proved with the mailed code, and the session of signing up long gone."""
         email = email or new_email()
-        await sign_up(self.visitor(), SignUp(email, PASSWORD, "Ada", tenant_name))
+        entered = await sign_up(self.visitor(), SignUp(email, PASSWORD, "Ada", tenant_name))
+        async with tenant_transaction(entered.tenant.id):
+            await current().execute("DELETE FROM sessions WHERE user_id = $1", entered.caller.user_id)
         await send_verification_to(self.worker, email)
         await verify_email(self.visitor(), self.letterbox.token_to(email))
         return await self.user(email)
@@ -93,8 +97,20 @@ class World:
         return found
 
     async def user_or_none(self, email: str) -> User | None:
+        """The verified one, else the newest."""
         async with shared_transaction(read_only=True):
             return await users.user_by_key(email)
+
+
+def form(email: str, password: str = PASSWORD) -> SignUp:
+    return SignUp(email, password, "Ada Lovelace", "Analytical Engines")
+
+
+async def mails_waiting_for(user_id: UUID) -> list[str]:
+    """Kinds of the jobs that will mail this user."""
+    async with tenant_transaction(PLATFORM.id, read_only=True):
+        rows = await current().fetch("SELECT kind FROM jobs WHERE payload->>'user_id' = $1 ORDER BY id", str(user_id))
+    return [row["kind"] for row in rows]
 
 
 def new_email() -> str:
@@ -104,7 +120,7 @@ def new_email() -> str:
 @pytest.fixture
 def world(resources: Resources) -> Iterator[World]:
     letterbox, passwords = Letterbox(), CountedPasswords()
-    settings = resources.settings.model_copy(update={"even_answer_seconds": 0.0, "verify_addresses": True})
+    settings = resources.settings.model_copy(update={"even_answer_seconds": 0.0})
     ports = {
         RateLimits: RateLimits(resources.redis),
         Passwords: passwords,

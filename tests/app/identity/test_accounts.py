@@ -1,4 +1,4 @@
-"""Signing up, proving the address, changing and resetting passwords; and that nothing tells whether an address is known."""
+"""Proving the address, changing and resetting passwords; and that nothing tells whether an address is known."""
 
 import asyncio
 import time
@@ -7,150 +7,26 @@ from datetime import UTC, datetime
 import pytest
 
 from app.core.clock import FixedClock
-from app.core.errors import DomainError, Problems
+from app.core.errors import DomainError
 from app.core.ids import new_id
-from app.identity.accounts import (
-    SignUp,
-    change_password,
-    request_password_reset,
-    reset_password,
-    sign_up,
-    verify_email,
-)
-from app.identity.errors import EmailNotVerified, LinkOver, TooManyAttempts, WrongCredentials, WrongPassword
+from app.identity.accounts import change_password, request_password_reset, reset_password, verify_email
+from app.identity.errors import AddressHasAccount, LinkOver, TooManyAttempts, WrongCredentials, WrongPassword
 from app.identity.rules.password_policy import WeakPassword
 from app.identity.sessions import refresh_session, sign_in
+from app.identity.sign_ups import sign_up
 from app.identity.user_mail import (
-    send_account_exists,
+    PLATFORM,
     send_password_changed,
     send_password_reset,
     send_verification,
     send_verification_to,
 )
 from db.core.transaction import current, shared_transaction, tenant_transaction
-from db.queries.identity import memberships, tenants, users, workspaces
-from tests.app.identity.conftest import PASSWORD, World, new_email
-from tests.app.identity.tenants import MadeTenant, actions_of, jobs_of, snapshot, topics_of
+from db.queries.identity import users
+from tests.app.identity.conftest import PASSWORD, World, form, mails_waiting_for, new_email
+from tests.app.identity.tenants import MadeTenant, actions_of, jobs_of, snapshot
 
 NEW_PASSWORD = "another orchard in the fog"
-
-
-def form(email: str, password: str = PASSWORD) -> SignUp:
-    return SignUp(email, password, "Ada Lovelace", "Analytical Engines")
-
-
-async def test_sign_up_makes_user_tenant_owner_workspace_and_a_verification_job(world: World) -> None:
-    email = new_email()
-
-    answer = await sign_up(world.visitor(), form(email))
-
-    user = await world.user(email)
-    tenant_id = user.tenant_hints[0]
-    async with tenant_transaction(tenant_id, read_only=True):
-        tenant, settings = await tenants.tenant(), await tenants.settings()
-        member = await memberships.member_by_user(user.id)
-        workspace = await workspaces.first_workspace(visible=None)
-    assert answer is None
-    assert tenant is not None
-    assert tenant.name == "Analytical Engines"
-    assert settings is not None
-    assert (settings.postal_address, settings.time_zone, settings.version) == ("", "UTC", 1)
-    assert member is not None
-    assert (member.role, member.email, member.display_name) == ("owner", email, "Ada Lovelace")
-    assert workspace is not None
-    assert (workspace.name, workspace.slug) == ("Analytical Engines", "analytical-engines")
-    assert user.email_verified_at is None
-    assert await jobs_of(tenant_id) == ["user.send_verification"]
-    assert await topics_of(tenant_id) == ["workspace.created"]
-    assert await actions_of(tenant_id) == ["tenant.sign_up"]
-
-
-async def test_every_wrong_field_is_named_at_once_and_nothing_is_made(world: World) -> None:
-    email = new_email()
-
-    with pytest.raises(Problems) as refused:
-        await sign_up(world.visitor(), SignUp(email, "short", " ", "Evil\nBcc: x@y.example"))
-
-    assert [(part.path[1], part.code) for part in refused.value.parts()] == [
-        ("password", "WEAK_PASSWORD"),
-        ("name", "REQUIRED"),
-        ("tenantName", "INVALID"),
-    ]
-    assert await world.user_or_none(email) is None
-    assert world.passwords.runs == 0
-
-
-async def test_an_existing_address_gets_the_same_answer_and_a_mail_instead(world: World) -> None:
-    user = await world.verified_person()
-    before = await snapshot(user.tenant_hints[0])
-    world.passwords.runs = 0
-
-    answer = await sign_up(world.visitor(), form(user.email, "not her password at all"))
-    known_runs, world.passwords.runs = world.passwords.runs, 0
-    new_answer = await sign_up(world.visitor(), form(new_email()))
-
-    after = await snapshot(user.tenant_hints[0])
-    assert answer == new_answer
-    assert known_runs == world.passwords.runs == 1
-    assert (await jobs_of(user.tenant_hints[0]))[-1] == "user.send_account_exists"
-    assert {table for table in after if after[table] != before[table]} == {"jobs"}
-    assert await world.user(user.email) == user
-
-
-async def test_the_mail_for_an_existing_account_holds_no_link_that_signs_in(world: World) -> None:
-    user = await world.verified_person()
-    world.letterbox.mails.clear()
-
-    await send_account_exists(world.worker, user.id)
-
-    mail = world.letterbox.mails[0]
-    assert (mail.to, mail.subject) == (user.email, "You already have an account")
-    assert "pm_" not in mail.text
-
-
-async def test_a_second_sign_up_with_the_same_password_finishes_what_a_crash_left(world: World) -> None:
-    email = new_email()
-    await sign_up(world.visitor(), form(email))
-    user = await world.user(email)
-    crashed = new_id()
-    async with shared_transaction():
-        await current().execute("UPDATE users SET tenant_hints = $2 WHERE id = $1", user.id, [crashed])
-
-    await asyncio.gather(*(sign_up(world.visitor(), form(email)) for _ in range(3)))
-
-    async with tenant_transaction(crashed, read_only=True):
-        tenant = await tenants.tenant()
-        page = await memberships.members(first=10, after=None)
-        rooms = await workspaces.workspaces(visible=None, archived=True, first=10, after=None)
-    assert tenant is not None
-    assert [member.user_id for member in page.items] == [user.id]
-    assert len(rooms.items) == 1
-
-
-async def test_with_another_password_a_crashed_sign_up_is_not_finished(world: World) -> None:
-    email = new_email()
-    await sign_up(world.visitor(), form(email))
-    user = await world.user(email)
-    crashed = new_id()
-    async with shared_transaction():
-        await current().execute("UPDATE users SET tenant_hints = $2 WHERE id = $1", user.id, [crashed])
-
-    await sign_up(world.visitor(), form(email, "somebody else's words"))
-
-    async with tenant_transaction(crashed, read_only=True):
-        assert await tenants.tenant() is None
-
-
-async def test_two_sign_ups_at_once_with_one_address_make_one_user_and_one_tenant(world: World) -> None:
-    email = new_email()
-
-    await asyncio.gather(*(sign_up(world.visitor(), form(email)) for _ in range(4)))
-
-    user = await world.user(email)
-    async with tenant_transaction(user.tenant_hints[0], read_only=True):
-        page = await memberships.members(first=10, after=None)
-    assert len(user.tenant_hints) == 1
-    assert [member.user_id for member in page.items] == [user.id]
 
 
 async def test_answers_take_a_whole_number_of_quanta(world: World) -> None:
@@ -159,40 +35,12 @@ async def test_answers_take_a_whole_number_of_quanta(world: World) -> None:
     times = []
 
     for email in (user.email, new_email()):
-        started = time.monotonic()
-        await request_password_reset(slow.visitor(), email)
-        times.append(time.monotonic() - started)
+        for ask in (request_password_reset(slow.visitor(), email), sign_up(slow.visitor(), form(email, NEW_PASSWORD))):
+            started = time.monotonic()
+            await ask
+            times.append(time.monotonic() - started)
 
     assert all(each >= 0.3 and each % 0.3 < 0.15 for each in times), times
-
-
-async def test_where_addresses_need_no_proof_sign_up_opens_a_session_for_the_right_password_only(world: World) -> None:
-    open_world = world.with_settings(verify_addresses=False)
-    email = new_email()
-
-    entered = await sign_up(open_world.visitor(), form(email))
-    again = await sign_up(open_world.visitor(), form(email))
-    refused = await sign_up(open_world.visitor(), form(email, "somebody else's words"))
-    signed_in = await sign_in(open_world.visitor(), email, PASSWORD)
-
-    assert entered is not None
-    assert again is not None
-    assert again.tenant == entered.tenant == signed_in.tenant
-    assert refused is None
-
-
-async def test_signing_in_needs_the_address_proved_and_says_so_only_after_the_right_password(world: World) -> None:
-    email = new_email()
-    await sign_up(world.visitor(), form(email))
-    tenant_id = (await world.user(email)).tenant_hints[0]
-
-    with pytest.raises(WrongCredentials):
-        await sign_in(world.visitor(), email, "not her password")
-    with pytest.raises(EmailNotVerified):
-        await sign_in(world.visitor(), email, PASSWORD)
-
-    async with tenant_transaction(tenant_id, read_only=True):
-        assert await current().fetchval("SELECT count(*) FROM sessions") == 0
 
 
 async def test_the_mailed_code_proves_the_address_and_repeating_it_is_harmless(world: World) -> None:
@@ -207,8 +55,27 @@ async def test_the_mailed_code_proves_the_address_and_repeating_it_is_harmless(w
     user = await world.user(email)
     assert user.email_verified_at == first.email_verified_at == second.email_verified_at
     assert user.email_verified_at is not None
-    assert await actions_of(user.tenant_hints[0]) == ["tenant.sign_up", "user.verify_email"]
+    assert await actions_of(user.tenant_hints[0]) == ["tenant.sign_up", "session.sign_up", "user.verify_email"]
     assert f"/verify-email#token={token}" in world.letterbox.mails[-1].text
+
+
+async def test_of_two_verifications_of_one_address_at_once_one_wins_and_the_other_never_will(world: World) -> None:
+    email, tokens = new_email(), []
+    for word in ("first", "second", "third"):
+        await sign_up(world.visitor(), form(email, f"the {word} sign-up"))
+        await send_verification_to(world.worker, email)
+        tokens.append(world.letterbox.token_to(email))
+
+    outcomes = await asyncio.gather(*(verify_email(world.visitor(), token) for token in tokens), return_exceptions=True)
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AddressHasAccount", "AddressHasAccount", "User"]
+    for token, outcome in zip(tokens, outcomes, strict=True):
+        if isinstance(outcome, AddressHasAccount):
+            with pytest.raises(AddressHasAccount, match="sign in instead"):
+                await verify_email(world.visitor(), token)
+    async with shared_transaction(read_only=True):
+        count = "SELECT count(*) FROM users WHERE email_key = $1 AND email_verified_at IS NOT NULL"
+        assert await current().fetchval(count, email) == 1
 
 
 @pytest.mark.parametrize("change", ["garbage", "secret", "kind", "over"])
@@ -248,20 +115,39 @@ async def test_asking_for_a_reset_answers_the_same_for_known_and_unknown(world: 
     await request_password_reset(world.visitor(), new_email())  # no refusal, and no more than that
     await request_password_reset(world.visitor(), user.email)
 
-    assert (await jobs_of(user.tenant_hints[0]))[-1] == "user.send_password_reset"
+    assert (await mails_waiting_for(user.id))[-1] == "user.send_password_reset"
+    assert "user.send_password_reset" not in await jobs_of(user.tenant_hints[0])
+
+
+async def test_a_reset_is_for_the_verified_user_and_else_for_the_newest(world: World) -> None:
+    user = await world.verified_person()
+    newer = await sign_up(world.visitor(), form(user.email, "somebody else's words"))
+    email = new_email()
+    first, second = [await sign_up(world.visitor(), form(email, f"the {word} sign-up")) for word in ("first", "second")]
+
+    for address in (user.email, email):
+        await request_password_reset(world.visitor(), address)
+
+    assert newer.caller.user_id != user.id
+    assert (await mails_waiting_for(user.id))[-1] == "user.send_password_reset"
+    assert second.caller.user_id is not None
+    assert (await world.user(email)).id == second.caller.user_id != first.caller.user_id
+    assert "user.send_password_reset" in await mails_waiting_for(second.caller.user_id)
 
 
 async def test_nobody_fills_a_strangers_mailbox(world: World) -> None:
     user = await world.verified_person()
-    async with tenant_transaction(user.tenant_hints[0]):
-        await current().execute("DELETE FROM jobs")
 
-    for _ in range(8):
+    for number in range(8):
         await request_password_reset(world.visitor(), user.email)
-        async with tenant_transaction(user.tenant_hints[0]):
+        await sign_up(world.visitor(), form(user.email, f"somebody else's words {number}"))
+        async with tenant_transaction(PLATFORM.id):
             await current().execute("UPDATE jobs SET dedupe_key = NULL")
 
-    assert len(await jobs_of(user.tenant_hints[0])) == 4  # of five an hour, the sign-up took one
+    async with shared_transaction(read_only=True):
+        rows = await current().fetch("SELECT id FROM users WHERE email_key = $1", user.email_key)
+    kinds = [kind for row in rows for kind in await mails_waiting_for(row["id"])]
+    assert (kinds.count("user.send_password_reset"), kinds.count("user.send_verification")) == (5, 5)
 
 
 async def reset_token(world: World, email: str) -> str:
@@ -358,15 +244,21 @@ async def test_one_reset_link_used_twice_at_once_works_once(world: World) -> Non
     assert (await world.user(user.email)).auth_epoch == user.auth_epoch + 1
 
 
-async def test_a_reset_proves_the_address_and_takes_it_from_whoever_signed_up_with_it(world: World) -> None:
+async def test_of_two_resets_of_one_address_at_once_one_verifies(world: World) -> None:
     email = new_email()
-    await sign_up(world.visitor(), form(email, "the squatter's own words"))
+    tokens = []
+    for word in ("first", "second"):
+        await sign_up(world.visitor(), form(email, f"the {word} sign-up"))
+        tokens.append(await reset_token(world, email))
 
-    await reset_password(world.visitor(), await reset_token(world, email), NEW_PASSWORD)
+    outcomes = await asyncio.gather(
+        *(reset_password(world.visitor(), token, NEW_PASSWORD) for token in tokens), return_exceptions=True
+    )
 
-    assert (await world.user(email)).email_verified_at is not None
-    with pytest.raises(WrongCredentials):
-        await sign_in(world.visitor(), email, "the squatter's own words")
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AddressHasAccount", "User"]
+    async with shared_transaction(read_only=True):
+        epochs = await current().fetch("SELECT auth_epoch FROM users WHERE email_key = $1 ORDER BY 1", email)
+    assert [row["auth_epoch"] for row in epochs] == [1, 2]
 
 
 async def test_change_password_keeps_this_session_and_ends_all_others(world: World, acme: MadeTenant) -> None:

@@ -12,8 +12,8 @@ from app.core.errors import DomainError, Forbidden, LimitReached, NotFound, Requ
 from app.core.ids import NIL, new_id
 from app.core.permissions import TenantRole, WorkspaceRole
 from app.core.secrets import Token
-from app.identity.accounts import SignUp, sign_up
-from app.identity.errors import LinkOver, WrongCredentials
+from app.identity.accounts import verify_email
+from app.identity.errors import AddressHasAccount, LinkOver, WrongCredentials
 from app.identity.invitations import (
     InvitationOver,
     WorkspaceGrant,
@@ -28,6 +28,8 @@ from app.identity.members import members, remove_member
 from app.identity.rules.member_changes import NotAllowed
 from app.identity.rules.password_policy import WeakPassword
 from app.identity.sessions import sign_in
+from app.identity.sign_ups import SignUp, sign_up
+from app.identity.user_mail import send_verification_to
 from tests.app.identity.conftest import PASSWORD, World, new_email
 from tests.app.identity.tenants import MadeTenant, actions_of, jobs_of, make_tenant, snapshot, topics_of
 
@@ -164,19 +166,66 @@ async def test_someone_signed_in_as_another_person_is_refused(
     assert await snapshot(acme.tenant_id) == before
 
 
-async def test_whoever_signed_up_with_the_address_unproved_loses_it_to_its_reader(
+async def test_whoever_signed_up_with_the_address_unproved_stays_outside_and_can_prove_it_no_more(
     world: World, acme: MadeTenant
 ) -> None:
     email = new_email()
-    await sign_up(world.visitor(), SignUp(email, "the squatter's own words", "Mallory", "Squat"))
+    squat = await sign_up(world.visitor(), SignUp(email, "the squatter's own words", "Mallory", "Squat"))
+    await send_verification_to(world.worker, email)
+    link = world.letterbox.token_to(email)
     token = await invited(world, acme, email)
 
-    await accept_invitation(world.visitor(), token, name="Grace", password=PASSWORD)
+    entered = await accept_invitation(world.visitor(), token, name="Grace", password=PASSWORD)
 
     user = await world.user(email)
-    assert (user.display_name, user.auth_epoch) == ("Grace", 2)
-    with pytest.raises(WrongCredentials):
-        await sign_in(world.visitor(), email, "the squatter's own words")
+    assert (user.display_name, user.auth_epoch, user.email_verified_at is None) == ("Grace", 1, False)
+    assert user.id != squat.caller.user_id
+    assert (await sign_in(world.visitor(), email, PASSWORD)).caller.user_id == user.id
+    assert (await sign_in(world.visitor(), email, "the squatter's own words")).tenant.id == squat.tenant.id
+    with pytest.raises(NotFound):
+        await sign_in(world.visitor(), email, "the squatter's own words", tenant_id=entered.tenant.id)
+    with pytest.raises(AddressHasAccount):
+        await verify_email(world.visitor(), link)
+
+
+async def test_a_persons_own_unverified_user_is_verified_by_the_invitation(world: World, acme: MadeTenant) -> None:
+    """By its password, or by being signed in as it: the mailed code proves the address."""
+    for signed_in in (False, True):
+        email = new_email()
+        own = await sign_up(world.visitor(), SignUp(email, PASSWORD, "Grace", "Her own"))
+        token = await invited(world, acme, email)
+
+        if signed_in:
+            entered = await accept_invitation(own.caller, token)
+        else:
+            entered = await accept_invitation(world.visitor(), token, password=PASSWORD)
+
+        user = await world.user(email)
+        assert (entered.tenant.id, entered.caller.user_id, user.id) == (acme.tenant_id, user.id, own.caller.user_id)
+        assert user.email_verified_at is not None
+        assert (await sign_in(world.visitor(), email, PASSWORD, tenant_id=own.tenant.id)).tenant == own.tenant
+
+
+async def test_signed_in_as_an_unverified_user_of_an_address_with_an_account_nobody_joins(
+    world: World, acme: MadeTenant
+) -> None:
+    user = await world.verified_person()
+    squat = await sign_up(world.visitor(), SignUp(user.email, "the squatter's own words", "Mallory", "Squat"))
+    token = await invited(world, acme, user.email)
+    before = await snapshot(acme.tenant_id)
+
+    with pytest.raises(AddressHasAccount):
+        await accept_invitation(squat.caller, token)
+
+    assert await snapshot(acme.tenant_id) == before
+
+
+async def test_an_unverified_owner_invites(world: World) -> None:
+    entered = await sign_up(world.visitor(), SignUp(new_email(), PASSWORD, "Grace", "Her own"))
+
+    made = await invite_member(entered.caller, new_email(), TenantRole.MEMBER)
+
+    assert made.state == "pending"
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,14 @@ import actors.identity
 from actors.core.handler import gather_handlers
 from app.core.caller import job_caller
 from app.core.permissions import TenantRole
-from app.identity.accounts import SignUp, sign_up
 from app.identity.invitations import invite_member
 from app.identity.jobs import (
-    SendAccountExists,
     SendInvitation,
     SendPasswordChanged,
     SendPasswordReset,
     SendVerification,
 )
+from app.identity.sign_ups import SignUp, sign_up
 from app.jobs.job import Job, from_payload, spec_of, to_payload
 from tests.app.identity.conftest import PASSWORD, World, new_email
 from tests.app.identity.tenants import MadeTenant
@@ -25,7 +24,6 @@ async def test_every_job_sends_its_mail_after_a_trip_through_the_outbox(world: W
     invitation = await invite_member(acme.owner, new_email(), TenantRole.MEMBER)
     jobs: list[Job] = [
         SendVerification(user_id),
-        SendAccountExists(user_id),
         SendPasswordReset(user_id),
         SendPasswordChanged(user_id),
         SendInvitation(invitation.id),
@@ -39,7 +37,6 @@ async def test_every_job_sends_its_mail_after_a_trip_through_the_outbox(world: W
 
     assert [mail.subject for mail in world.letterbox.mails] == [
         "Confirm your e-mail address",
-        "You already have an account",
         "Set a new password",
         "Your password was changed",
         "Invitation to Acme",

@@ -95,6 +95,35 @@ async def test_the_last_owner_cannot_be_removed_and_an_admin_removes_no_owner(ac
     assert await snapshot(acme.tenant_id) == before
 
 
+async def test_everybody_may_leave_and_nobody_removes_others_without_permission(acme: MadeTenant) -> None:
+    with pytest.raises(Forbidden):
+        await remove_member(acme.viewer, acme.member_id("member"))
+    with pytest.raises(Forbidden):
+        await remove_member(acme.viewer, NIL)
+
+    left = await remove_member(acme.viewer, acme.member_id("viewer"))
+
+    assert left.user_id == acme.viewer.user_id
+    assert await members_by_ids(acme.owner, [acme.member_id("viewer")]) == [None]
+    assert (await sessions(acme.viewer, first=10)).items == []
+    assert (await topics_of(acme.tenant_id), await actions_of(acme.tenant_id)) == (
+        ["member.removed"],
+        ["member.leave"],
+    )
+
+
+async def test_of_two_owners_who_leave_at_once_one_stays(acme: MadeTenant) -> None:
+    await change_member_role(acme.owner, acme.member_id("admin"), TenantRole.OWNER)
+
+    outcomes = await asyncio.gather(
+        remove_member(acme.owner, acme.member_id("owner")),
+        remove_member(acme.admin, acme.member_id("admin")),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(each).__name__ for each in outcomes) == ["LastOwner", "Membership"]
+
+
 async def test_two_owners_who_demote_each_other_at_once_leave_one(acme: MadeTenant) -> None:
     await change_member_role(acme.owner, acme.member_id("admin"), TenantRole.OWNER)
 
