@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from actors.core.broker import MessageQueues
 from actors.core.metrics import RelayMetrics
+from app.core.ids import NIL
 from app.jobs.dispatching import Dispatches, Window, dispatch
 from app.jobs.leadership import Leadership
 
@@ -28,6 +29,7 @@ class QueueDispatcher:
         self._metrics = metrics
         self._hinted: set[UUID] = set()
         self._wake = asyncio.Event()
+        self._last = NIL  # the tenant whose turn was last
         self.dispatched = 0
 
     def hint(self, tenant: str) -> None:
@@ -50,7 +52,9 @@ class QueueDispatcher:
             self._hinted.clear()
             self._wake.clear()
             async with gate:
-                out = await dispatch(leadership, self._queue, self._window, tenants=tenants)
+                out = await dispatch(leadership, self._queue, self._window, after=self._last, tenants=tenants)
+            if is_full:
+                self._last = out.last or self._last
             await self._push(out)
             took = time.monotonic() - started
             if out.more:

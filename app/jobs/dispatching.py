@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.core.ids import NIL
 from app.jobs.leadership import Leadership
 from db.queries.jobs import dispatching as rows
 from db.queries.jobs.dispatching import DispatchedJob, QueueLoad, UnclaimedJob
@@ -36,31 +37,41 @@ class Dispatches:
     jobs: list[DispatchedJob]
     more: bool
 
+    @property
+    def last(self) -> UUID | None:
+        """Whose turn was last."""
+        return self.jobs[-1].tenant_id if self.jobs else None
+
 
 async def dispatch(
-    leadership: Leadership, queue: str, window: Window, *, tenants: Sequence[UUID] | None = None
+    leadership: Leadership,
+    queue: str,
+    window: Window,
+    *,
+    after: UUID = NIL,
+    tenants: Sequence[UUID] | None = None,
 ) -> Dispatches:
-    """Marks due jobs dispatched as far as the window has room: of the hinted tenants, or of all. Raises LeadershipLost."""
+    """Marks due jobs dispatched as far as the window has room: of the hinted tenants, or of all. Raises LeadershipLost.
+
+    Tenants take turns in a circle; `after` is the one whose turn was last.
+    """
     now = leadership.clock.now()
     async with leadership.transaction():
         out = await rows.dispatched_count(queue)
         room = window.size - out
         if room <= 0:
             return Dispatches([], more=True)
-        if tenants is None:
-            return await _dispatch_of_all(queue, window, room, now)
-        jobs = await rows.dispatch_due(queue, room=room, share=window.share, now=now, tenants=tenants)
-    full = len(jobs) == room or any(job.turn >= window.share for job in jobs)
-    return Dispatches(jobs, more=full or (not jobs and out > 0))
-
-
-async def _dispatch_of_all(queue: str, window: Window, room: int, now: datetime) -> Dispatches:
-    """While few jobs are due, their tenants are named; the loose scan over all who wait is for a backlog."""
-    due = await rows.tenants_due(queue, now, at_most=_SAMPLE)
-    if not due:
-        return Dispatches([], more=False)
-    tenants = list(set(due)) if len(due) < _SAMPLE else None
-    jobs = await rows.dispatch_due(queue, room=room, share=window.share, now=now, tenants=tenants)
+        share = window.share
+        if tenants is not None:
+            jobs = await rows.dispatch_due(queue, room=room, share=share, now=now, after=after, tenants=tenants)
+            full = len(jobs) == room or any(job.turn >= share for job in jobs)
+            return Dispatches(jobs, more=full or (not jobs and out > 0))
+        due = await rows.tenants_due(queue, now, at_most=_SAMPLE)
+        if not due:
+            return Dispatches([], more=False)
+        # While few jobs are due, their tenants are named; the loose scan over all who wait is for a backlog.
+        named = list(set(due)) if len(due) < _SAMPLE else None
+        jobs = await rows.dispatch_due(queue, room=room, share=share, now=now, after=after, tenants=named)
     return Dispatches(jobs, more=len(due) > len(jobs))
 
 

@@ -17,13 +17,14 @@ _EVERY_TENANT = f"""
           ORDER BY j.tenant_id LIMIT 1)
   FROM waiting w WHERE w.tenant_id IS NOT NULL
 """
-_NAMED_TENANTS = "SELECT unnest($5::uuid[]) AS tenant_id"
+_NAMED_TENANTS = "SELECT unnest($6::uuid[]) AS tenant_id"
 
 
 def _pick(tenants: str) -> str:
     """A loose index scan over the tenants that wait, then the first few of each per priority, then their turns.
 
-    A tenant's turn starts behind what it has out already, and ends at its share of the window. How many rows are looked
+    A tenant's turn starts behind what it has out already, and ends at its share of the window. Among equal turns the
+    tenants take theirs in a circle, from the one after $5: by age, a few old backlogs would starve all others. How many rows are looked
     at per tenant shrinks as tenants grow in number, so that a pick costs about the same for one tenant and for a thousand.
     The rows are locked by LATERAL: a join may be planned as a scan over everything that waits (25 ms against 1).
     """
@@ -44,7 +45,8 @@ def _pick(tenants: str) -> str:
       LEFT JOIN held h ON h.tenant_id = j.tenant_id
       WHERE w.tenant_id IS NOT NULL),
     picked AS (
-      SELECT tenant_id, id, turn FROM ranked WHERE turn <= $3 ORDER BY priority, turn, due_at LIMIT $2),
+      SELECT tenant_id, id, turn FROM ranked WHERE turn <= $3
+      ORDER BY priority, turn, tenant_id <= $5, tenant_id LIMIT $2),
     locked AS (
       SELECT k.tenant_id, k.id, k.turn FROM picked k
       CROSS JOIN LATERAL (
@@ -86,15 +88,15 @@ async def tenants_due(queue: str, now: datetime, *, at_most: int) -> list[UUID]:
     return [row["tenant_id"] for row in rows]
 
 
-async def dispatch_due(
-    queue: str, *, room: int, share: int, now: datetime, tenants: Sequence[UUID] | None = None
+async def dispatch_due(  # the statement's own arguments
+    queue: str, *, room: int, share: int, now: datetime, after: UUID, tenants: Sequence[UUID] | None = None
 ) -> list[DispatchedJob]:
     """Moves at most `room` due jobs to dispatched, at most `share` of one tenant counting what it has out; of the named
-    tenants, or of all. In the order in which they shall run."""
+    tenants, or of all, beginning with the one that follows `after`. In the order in which they shall run."""
     named = () if tenants is None else (list(tenants),)
     sql = _PICK_OF_EVERY if tenants is None else _PICK_OF_NAMED
-    rows = await all_rows(DispatchedJob, sql, queue, room, share, now, *named)
-    return sorted(rows, key=lambda row: (row.priority, row.turn))
+    rows = await all_rows(DispatchedJob, sql, queue, room, share, now, after, *named)
+    return sorted(rows, key=lambda row: (row.priority, row.turn, row.tenant_id <= after, row.tenant_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,7 @@ import pytest_asyncio
 from app.core.resources import Resources
 from app.core.settings import Settings
 from app.jobs.job import Job
+from app.jobs.outbox import enqueue
 from tests.actors.core.chaos_jobs import Fail, Mark, TooSlow
 from tests.actors.core.stage import caller_of, enqueue_all, job_rows, marks, relay, start_worker, states, until
 
@@ -42,7 +44,7 @@ async def test_a_job_that_was_rolled_back_never_runs(resources: Resources, worke
     async with relay(resources):
         with pytest.raises(ZeroDivisionError):
             async with caller.transaction():
-                await enqueue_in(caller, Mark(1))
+                await enqueue(caller, Mark(1))
                 raise ZeroDivisionError
         await enqueue_all(caller, [Mark(2)])
         await until(lambda: _all_in(caller.tenant_id, {"completed": 1}))
@@ -73,11 +75,5 @@ async def test_a_failing_job_ends_dead_with_its_reason(
     assert row["finished_at"] is not None
 
 
-async def enqueue_in(caller, job):  # type: ignore[no-untyped-def]
-    from app.jobs.outbox import enqueue
-
-    await enqueue(caller, job)
-
-
-async def _all_in(tenant_id, expected):  # type: ignore[no-untyped-def]
+async def _all_in(tenant_id: UUID, expected: dict[str, int]) -> bool:
     return await states(tenant_id) == expected

@@ -32,7 +32,7 @@ async def begin(events: AsyncGenerator[StoredEvent, None]) -> "asyncio.Task[Stor
     task = asyncio.ensure_future(anext(events))
     await asyncio.sleep(0.15)
     assert not task.done()
-    return task  # type: ignore[return-value]
+    return task
 
 
 async def test_a_stream_from_now_on_gives_what_happens_next_in_order(resources: Resources) -> None:
