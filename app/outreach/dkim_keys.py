@@ -95,8 +95,10 @@ async def dkim_keys(caller: Caller, workspace_id: UUID, *, first: int, after: UU
 
 @requires(Permission.DKIM_KEYS_MANAGE)
 async def dkim_keys_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[DkimKey | None]:
+    """In the order of `ids`; None for what is not there, or in a workspace where the caller does not manage keys."""
     async with caller.transaction(read_only=True):
-        found = {row.id: row for row in await query.keys_by_ids(ids) if caller.sees(row.workspace_id)}
+        rows = await query.keys_by_ids(ids)
+    found = {row.id: row for row in rows if caller.may(Permission.DKIM_KEYS_MANAGE, row.workspace_id)}
     return [found.get(each) for each in ids]
 
 

@@ -60,6 +60,7 @@ STATES = {
     "previewContactImport": "complete",
     "importContacts": "complete",
     "deleteContactList": "spare",
+    "removeWorkspaceRole": "member",
 }
 # Optional arguments that contradict others of the same operation.
 LEFT_OUT = {"SuppressContactInput": {"email"}, "PreviewTemplateInput": {"subject", "textBody", "htmlBody"}}

@@ -121,6 +121,13 @@ class World:
         """Every row in all three tiers as text, by table."""
         return await rows_as_text(self.tenant_id)
 
+    async def changed_tables(self, known: dict[str, str]) -> list[str]:
+        """Tables whose rows are not the `known` ones any more; `known` is brought up to date."""
+        now = await self.rows()
+        changed = sorted(table for table in now if now[table] != known.get(table))
+        known.update(now)
+        return changed
+
     async def traces(self) -> frozenset[str]:
         """Lower-case texts that stand in this tenant's data only: its marker, and every id of its rows."""
         uuids = await uuids_of(self.tenant_id)
@@ -158,7 +165,7 @@ async def make_world(resources: Resources, *, next_door: bool = False) -> World:
         await world_sending.insert_platform(ground)
     async with olap_transaction(tenant.tenant_id):
         await world_sending.insert_figures(ground)
-    await _give_password(resources, ground.user_id)
+    await _give_password(resources, ground.tenant_id)
     _receive_mail(ground)
     return World(tenant, marker, ground.made, neighbour, mixed, beside.made)
 
@@ -167,7 +174,7 @@ def _know_people(ground: Ground, tenant: MadeTenant) -> None:
     made = ground.made
     made["Tenant"] = {"plain": tenant.tenant_id}
     made["Workspace"] = {"plain": tenant.workspace_id}
-    made["Member"] = {person: tenant.member_id(person) for person in ("member", *ROLES)}
+    made["Member"] = {"next door": new_id(), **{person: tenant.member_id(person) for person in ROLES}}
     made["User"] = {person: getattr(tenant, person).user_id for person in ROLES}
     made["Session"] = {person: getattr(tenant, person).session_id for person in ROLES}
 
@@ -205,7 +212,8 @@ async def _insert_tenants_own(ground: Ground, next_door: UUID) -> None:
 
 async def _person(ground: Ground, tenant: MadeTenant, user_id: UUID, roles: Mapping[UUID, WorkspaceRole]) -> Caller:
     """A member with these roles in workspaces; in the tenant's transaction."""
-    membership_id, session_id = new_id(), new_id()
+    is_neighbour = tenant.workspace_id not in roles
+    membership_id, session_id = (ground.new("Member", "next door") if is_neighbour else new_id()), new_id()
     email = f"{user_id.hex}@acme.example"
     await insert(
         "memberships",
@@ -257,11 +265,11 @@ async def _users_like(user_id: UUID, count: int) -> list[UUID]:
     return made
 
 
-async def _give_password(resources: Resources, user_id: UUID) -> None:
-    """The owner signs in with PASSWORD."""
+async def _give_password(resources: Resources, tenant_id: UUID) -> None:
+    """Everybody signs in with PASSWORD."""
     hashed = await resources.port(Passwords).hash(PASSWORD)
     async with shared_transaction():
-        await current().execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, hashed)
+        await current().execute("UPDATE users SET password_hash = $2 WHERE $1 = ANY (tenant_hints)", tenant_id, hashed)
 
 
 def _receive_mail(ground: Ground) -> None:
