@@ -86,12 +86,19 @@ class SendingStage:
         raise AssertionError(f"{address} was not verified: {mailbox.verdict_sentence}")
 
     def settings(self, address: str, **changed: Any) -> MailboxSettings:
-        port = changed.pop("port", self.sandbox.ports.smtp)
-        security = changed.pop("security", SmtpSecurity.STARTTLS)
-        username = changed.pop("username", address)
-        login = SmtpLogin("127.0.0.1", port, security, username)
-        defaults: dict[str, Any] = {"daily_cap": 10_000, "minimum_gap_seconds": 0}
-        return MailboxSettings(address, "Alice Example", login, "a password", **(defaults | changed))
+        login = SmtpLogin(
+            changed.pop("host", "127.0.0.1"),
+            changed.pop("port", self.sandbox.ports.smtp),
+            changed.pop("security", SmtpSecurity.STARTTLS),
+            changed.pop("username", address),
+        )
+        defaults: dict[str, Any] = {
+            "display_name": "Alice Example",
+            "password": "a password",
+            "daily_cap": 10_000,
+            "minimum_gap_seconds": 0,
+        }
+        return MailboxSettings(address=address, smtp=login, **(defaults | changed))
 
     async def list_of(self, emails: Sequence[str]) -> UUID:
         """A list with a contact for each address; written at once, since a test's subject is another."""
