@@ -22,12 +22,13 @@ from db.core.migrating import migrate
 
 WORKERS: Final = 2
 DEMO_EMAIL: Final = "demo@penguinmails.example"
-# A person's own machine: generous limits, and an end that does not keep them waiting.
+# A person's own machine, whose providers are the sandbox: generous limits, and nothing that keeps them waiting.
 LOCAL_LIMITS: Final = {
     "SIGN_IN_ATTEMPTS_PER_MINUTE": "1000",
     "GRAPHQL_POINTS_PER_SECOND": "100000",
     "GRAPHQL_BUCKET_POINTS": "1000000",
     "DRAIN_SECONDS": "8",
+    "PROVIDER_SLOWDOWN_SECONDS": "5",
 }
 
 

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     )
     graphql_points_per_second: int = Field(2_000, ge=1)
     graphql_bucket_points: int = Field(20_000, ge=1)
+    provider_slowdown_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="how long a mailbox first spares a provider that asked for less; doubles when it asks again",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("egress_allow", "trusted_proxies", "allowed_origins", mode="before")

@@ -16,9 +16,10 @@ from app.demo.report import SendingResult
 STALL_SECONDS = 60.0
 QUIET_SECONDS = 5.0
 STILL_SECONDS = 3.0
+ASK_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 MAILBOX_SECONDS = 2.0
-HELD_SECONDS = 30.0
+HELD_SECONDS = 45.0
 ENDED = frozenset({"COMPLETED", "CANCELLED"})
 OPEN = ("waiting", "queued")
 SHOWN = {
@@ -44,9 +45,11 @@ class Watch:
         self._status = Subscription(documents.CAMPAIGN_STATUS, {"id": campaign_id})
         self._events = Subscription(documents.CAMPAIGN_EVENTS, {"id": campaign_id, "after": None}, cursor_of=_cursor)
         now = time.monotonic()
-        self._launched_at = self._moved_at = self._heard_at = self._last_sent_at = self._mailboxes_at = now
+        self._launched_at = self._moved_at = self._heard_at = self._last_sent_at = self._mailboxes_at = (
+            self._held_at
+        ) = now
         self._updates = 0
-        self._held = 0
+        self._is_held = False
         self._latest: dict[str, Any] = {}
         self._remarks: dict[str, None] = {}
         self._figures = Figures("Sending")
@@ -104,21 +107,29 @@ class Watch:
         return True
 
     async def _is_held_back(self) -> bool:
-        """Whether all that is queued may go only later: a receiver has asked for less, and its mails wait for minutes."""
-        counts = self._latest["counts"]
-        if counts["waiting"] or not counts["queued"] or time.monotonic() - self._moved_at < STILL_SECONDS:
+        """Whether all that is queued may go only later: its receivers have asked us to slow down or to come back."""
+        if not self._is_still() or time.monotonic() - self._held_at < ASK_SECONDS:
             return False
-        self._moved_at += STILL_SECONDS / 3  # asks again in a second, and leaves a stall to be seen
+        self._held_at = time.monotonic()
+        self.saw(await self._asked())
+        if not self._is_still():
+            return False
         answer = await self._api.query(documents.QUEUED_MESSAGES, {"campaignId": self._campaign_id})
         moments = [datetime.fromisoformat(edge["node"]["dueAt"]) for edge in answer["messages"]["edges"]]
         if not moments or (min(moments) - datetime.now(UTC)).total_seconds() < HELD_SECONDS:
             return False
-        self._held = counts["queued"]
+        self._is_held = True
         self._remark(
-            f"{self._held:,} mails wait until {min(moments).astimezone():%H:%M}: a receiver has asked for fewer mails, "
-            "so PenguinMails sends it none for a while."
+            f"The other mails ({self._latest['counts']['queued']:,}) wait until {min(moments).astimezone():%H:%M} or "
+            "later, because their receivers asked us to slow down or to come back. They go out by themselves."
         )
         return True
+
+    def _is_still(self) -> bool:
+        """Messages are queued, and none has moved for some seconds."""
+        counts = self._latest["counts"]
+        is_waiting = bool(counts["queued"]) and not counts["waiting"] and not self._latest["enrolling"]
+        return is_waiting and time.monotonic() - self._moved_at >= STILL_SECONDS
 
     async def _resume_mailboxes(self) -> None:
         """A receiver that finds a sender's domain unauthenticated pauses it, until a person has looked. Here we are that."""
@@ -163,15 +174,16 @@ class Watch:
         self.saw(await self._asked())
         counts = self._latest["counts"]
         seconds = self._last_sent_at - self._launched_at
+        held = counts["queued"] if self._is_held else 0
         return SendingResult(
             sent=counts["sent"],
             bounced=counts["bounced"],
             suppressed=counts["suppressed"],
             in_doubt=counts["inDoubt"],
-            deferred=counts["deferred"] + self._held,
+            deferred=counts["deferred"] + held,
             failed=counts["failed"],
             cancelled=counts["cancelled"],
-            open=sum(counts[name] for name in OPEN) - self._held,
+            open=sum(counts[name] for name in OPEN) - held,
             per_second=counts["sent"] / seconds if counts["sent"] and seconds > 0 else 0.0,
             seconds=seconds,
             updates=self._updates,

@@ -18,7 +18,7 @@ from app.outreach.rules.smtp_replies import (
 PUT_BACK_SECONDS = 30.0
 GIVE_UP_AFTER = timedelta(days=4)
 SLOWEST_LEVEL = 6
-_FIRST_SLOWDOWN_SECONDS = 300.0
+FIRST_SLOWDOWN_SECONDS = 300.0
 _FIRST_CONNECTION_SECONDS = 30.0
 _LONGEST_CONNECTION_SECONDS = 3_600.0
 
@@ -116,9 +116,9 @@ def slowdown_level(previous: int, *, previous_until: datetime | None, now: datet
     return min(previous + 1, SLOWEST_LEVEL)
 
 
-def slowdown_seconds(level: int) -> float:
-    """How long a mailbox writes nothing to a provider that asked for less: 5 minutes, doubling with each level."""
-    return _FIRST_SLOWDOWN_SECONDS * 2.0 ** (level - 1)
+def slowdown_seconds(level: int, *, first_seconds: float = FIRST_SLOWDOWN_SECONDS) -> float:
+    """How long a mailbox writes nothing to a provider that asked for less: `first_seconds`, doubling with each level."""
+    return first_seconds * 2.0 ** (level - 1)
 
 
 def is_lasting(problem: ConnectionProblem, reply: SmtpReply | None, phase: Phase) -> bool:
