@@ -5,7 +5,7 @@ NUL and lone surrogates pass GraphQL's own String and ID. They are refused befor
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NewType
 
 import strawberry
@@ -40,6 +40,19 @@ def _input_moment(value: object) -> datetime:
         raise GraphQLError(f'"{value[:40]}" is outside the years that can be stored.') from None
 
 
+def _output_day(value: object) -> str:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"a Date field got {value!r}, which is no day")
+    return value.isoformat()
+
+
+def _input_day(value: object) -> date:
+    try:
+        return date.fromisoformat(value if isinstance(value, str) and len(value) == 10 else "")
+    except ValueError:
+        raise GraphQLError('A Date is text such as "2026-01-31".') from None
+
+
 def _output_object(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"a JSONObject field got {type(value).__name__}")
@@ -72,6 +85,13 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
         serialize=_output_moment,
         parse_value=_input_moment,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A day without a time zone, as in RFC 3339.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
+        serialize=_output_day,
+        parse_value=_input_day,
     ),
     JsonObject: strawberry.scalar(
         name="JSONObject",
