@@ -39,10 +39,10 @@ class View:
 
     def step(self, text: str) -> None:
         """A step that has ended, as a line that stays."""
-        self._console.print(Text.assemble(("✓ ", "green"), text))
+        self._console.print(Text.assemble(("✓ ", "green"), text), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self._console.print(Text.assemble(("! ", "yellow"), text))
+        self._console.print(Text.assemble(("! ", "yellow"), text), soft_wrap=True)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -63,7 +63,7 @@ class View:
             self._live.update(_drawn(figures))
         elif time.monotonic() - self._line_at >= LINE_EVERY_SECONDS:
             self._line_at = time.monotonic()
-            self._console.print(Text(_line(figures)))
+            self._console.print(Text(_line(figures)), soft_wrap=True)
 
 
 def _drawn(figures: Figures) -> RenderableType:
