@@ -97,12 +97,15 @@ def local_id(value: str) -> UUID:
 
 
 CAMPAIGNS = """
-SELECT c.id, c.name, c.state, c.list_id, c.version, c.launched_at, c.paused_at, c.completed_at, c.archived_at,
-  c.created_at, c.updated_at, w.id AS workspace_id, w.name AS workspace_name
+SELECT c.id, c.name, c.state, c.list_id, c.enrolling, c.version, c.launched_at, c.paused_at, c.completed_at, c.created_at,
+  c.updated_at, COALESCE(k.sent, 0) AS sent, COALESCE(k.bounced, 0) AS bounced, COALESCE(k.queued, 0) AS queued
 FROM (
   SELECT * FROM campaigns WHERE tenant_id = $1 AND workspace_id = $2 AND archived_at IS NULL ORDER BY id DESC LIMIT 51
 ) c
-JOIN workspaces w ON w.tenant_id = $1 AND w.id = c.workspace_id
+LEFT JOIN LATERAL (
+  SELECT sum(sent) AS sent, sum(bounced) AS bounced, sum(queued) AS queued
+  FROM campaign_counts WHERE tenant_id = $1 AND campaign_id = c.id
+) k ON true
 ORDER BY c.id DESC
 """
 
@@ -113,49 +116,50 @@ def shown_campaign(row: Any) -> dict[str, Any]:
         "name": row["name"],
         "state": row["state"].upper(),
         "listId": None if row["list_id"] is None else global_id(b"ContactList", row["list_id"]),
+        "enrolling": row["enrolling"],
         "version": row["version"],
         "launchedAt": row["launched_at"],
         "pausedAt": row["paused_at"],
         "completedAt": row["completed_at"],
-        "archivedAt": row["archived_at"],
         "createdAt": row["created_at"],
         "updatedAt": row["updated_at"],
-        "workspace": {"id": global_id(b"Workspace", row["workspace_id"]), "name": row["workspace_name"]},
+        "counts": {"sent": row["sent"], "bounced": row["bounced"], "queued": row["queued"]},
     }
 
 
 async def w1(connection: Any, tenant_id: UUID, user_id: UUID, variables: dict[str, Any]) -> dict[str, Any]:
-    """50 campaigns of 11 fields, each with its workspace."""
+    """50 campaigns of 11 fields, each with its counts."""
     rows = await connection.fetch(CAMPAIGNS, tenant_id, local_id(variables["workspaceId"]))
     return {"campaigns": {"edges": [{"node": shown_campaign(row)} for row in rows[:50]]}}
 
 
-CAMPAIGN = """
-SELECT id, name, state, list_id, version, launched_at, paused_at, completed_at, archived_at, created_at, updated_at
-FROM campaigns WHERE tenant_id = $1 AND id = $2
-"""
+LIST = "SELECT id, name, contact_count, created_at FROM contact_lists WHERE tenant_id = $1 AND id = $2"
 
 
 async def w2(connection: Any, tenant_id: UUID, user_id: UUID, variables: dict[str, Any]) -> dict[str, Any]:
     """One node by its id."""
-    row = await connection.fetchrow(CAMPAIGN, tenant_id, local_id(variables["id"]))
+    row = await connection.fetchrow(LIST, tenant_id, local_id(variables["id"]))
     node = {
-        "id": global_id(b"Campaign", row["id"]),
+        "id": global_id(b"ContactList", row["id"]),
         "name": row["name"],
-        "state": row["state"].upper(),
+        "contactCount": row["contact_count"],
         "createdAt": row["created_at"],
     }
     return {"node": node}
 
 
-VIEWER = "SELECT user_id, email, display_name FROM memberships WHERE tenant_id = $1 AND user_id = $2"
+VIEWER = """
+SELECT m.user_id, m.email, m.display_name, m.role, t.id AS tenant_id, t.name AS tenant_name
+FROM memberships m JOIN tenants t ON t.id = m.tenant_id WHERE m.tenant_id = $1 AND m.user_id = $2
+"""
 
 
 async def w3(connection: Any, tenant_id: UUID, user_id: UUID, variables: dict[str, Any]) -> dict[str, Any]:
-    """Who am I."""
+    """Who am I, and where."""
     row = await connection.fetchrow(VIEWER, tenant_id, user_id)
     user = {"id": global_id(b"User", row["user_id"]), "email": row["email"], "displayName": row["display_name"]}
-    return {"viewer": {"user": user}}
+    tenant = {"id": global_id(b"Tenant", row["tenant_id"]), "name": row["tenant_name"]}
+    return {"viewer": {"role": row["role"].upper(), "user": user, "tenant": tenant}}
 
 
 class Endpoints:
@@ -198,7 +202,7 @@ def application() -> Starlette:
             app.router.routes += [
                 endpoints.route("/w1", w1, cost=101),
                 endpoints.route("/w2", w2, cost=1),
-                endpoints.route("/w3", w3, cost=2),
+                endpoints.route("/w3", w3, cost=3),
             ]
             yield
 

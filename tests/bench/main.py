@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tests.bench.deployment import Deployment, deployment
 from tests.bench.figures import Figure, as_object, as_table
+from tests.bench.graphql import measure_graphql
 from tests.bench.imports import measure_imports
 from tests.bench.jobs import measure_jobs
 from tests.bench.planning import measure_planning
@@ -17,6 +18,7 @@ from tests.bench.sending import measure_sending
 
 Measurement = Callable[[Deployment], Awaitable[list[Figure]]]
 MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (
+    ("graphql", measure_graphql),
     ("jobs", measure_jobs),
     ("imports", measure_imports),
     ("sending", measure_sending),
