@@ -161,6 +161,9 @@ class LedgerHand:
             smtp_version=self.held.start.smtp_version,
             today=today,
             lease_until=lease_until(self.caller),
+            campaign_id=message.campaign_id,
+            contact_id=message.contact_id,
+            email_key=message.email_key,
         )
 
     def _recording(self) -> Recording | None:

@@ -68,7 +68,8 @@ async def enroll_batch(
           INSERT INTO enrollments (tenant_id, id, campaign_id, contact_id, state, next_position, due_at, created_at)
           SELECT $1, ($5::uuid[])[numbered.n], $2, c.id, CASE WHEN blocked.yes THEN 'suppressed' ELSE 'waiting' END, 1,
                  CASE WHEN NOT blocked.yes THEN $6::timestamptz END, $6
-          FROM numbered JOIN contacts c ON c.tenant_id = $1 AND c.id = numbered.contact_id
+          FROM numbered
+          CROSS JOIN LATERAL (SELECT * FROM contacts WHERE tenant_id = $1 AND id = numbered.contact_id OFFSET 0) c
           CROSS JOIN LATERAL (SELECT c.status <> 'active' OR EXISTS (
             SELECT 1 FROM suppressions s WHERE s.tenant_id = $1 AND s.email_key = c.email_key) AS yes) blocked
           ON CONFLICT (tenant_id, campaign_id, contact_id) DO NOTHING
@@ -109,7 +110,8 @@ async def due_enrollments(campaign_id: UUID, *, now: datetime, limit: int) -> li
         """
         SELECT e.id, e.contact_id, c.email, c.email_key, c.status <> 'active' OR EXISTS (
           SELECT 1 FROM suppressions s WHERE s.tenant_id = e.tenant_id AND s.email_key = c.email_key)
-        FROM enrollments e JOIN contacts c ON c.tenant_id = e.tenant_id AND c.id = e.contact_id
+        FROM enrollments e
+        CROSS JOIN LATERAL (SELECT * FROM contacts WHERE tenant_id = $1 AND id = e.contact_id OFFSET 0) c
         WHERE e.tenant_id = $1 AND e.campaign_id = $2 AND e.due_at <= $3
         ORDER BY e.due_at, e.id LIMIT $4 FOR UPDATE OF e SKIP LOCKED
         """,

@@ -83,6 +83,9 @@ class Marking:
     smtp_version: int
     today: date
     lease_until: datetime
+    campaign_id: UUID
+    contact_id: UUID
+    email_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +118,15 @@ async def claim_due(turn: Turn, limit: int) -> list[ClaimedMessage]:
           ORDER BY m.due_at, m.id LIMIT $5 FOR UPDATE OF m SKIP LOCKED),
         taken AS (
           UPDATE messages m SET state = 'claimed', due_at = NULL, fence = $4, version = m.version + 1
-          FROM due WHERE m.tenant_id = $1 AND m.id = due.id
-          RETURNING m.*, due.state AS was, due.due_at AS was_due_at)
+          WHERE m.tenant_id = $1 AND m.id = ANY (ARRAY(SELECT id FROM due)) RETURNING m.*)
         SELECT t.id, t.workspace_id, t.campaign_id, v.template_id, t.template_version_id, t.enrollment_id, t.contact_id,
           t.to_address, t.email_key, t.recipient_domain, t.attempts, t.first_tried_at, c.postal_address,
-          k.email, k.first_name, k.last_name, k.company, k.fields, t.was
-        FROM taken t
-        JOIN campaigns c ON c.tenant_id = $1 AND c.id = t.campaign_id
-        JOIN step_variants v ON v.tenant_id = $1 AND v.id = t.variant_id
-        LEFT JOIN contacts k ON k.tenant_id = $1 AND k.id = t.contact_id
-        ORDER BY t.was_due_at, t.id
+          k.email, k.first_name, k.last_name, k.company, k.fields, due.state
+        FROM taken t JOIN due ON due.id = t.id
+        CROSS JOIN LATERAL (SELECT postal_address FROM campaigns WHERE tenant_id = $1 AND id = t.campaign_id OFFSET 0) c
+        CROSS JOIN LATERAL (SELECT template_id FROM step_variants WHERE tenant_id = $1 AND id = t.variant_id OFFSET 0) v
+        LEFT JOIN LATERAL (SELECT * FROM contacts WHERE tenant_id = $1 AND id = t.contact_id OFFSET 0) k ON true
+        ORDER BY due.due_at, t.id
         """,
         current().tenant_id,
         turn.mailbox_id,
@@ -134,7 +136,9 @@ async def claim_due(turn: Turn, limit: int) -> list[ClaimedMessage]:
     )
 
 
-# Parameters: $1-$4 tenant and turn; $5-$19 the recording; $20-$26 the marking. Either may be NULLs only.
+# Parameters: $1-$4 tenant and turn; $5-$19 the recording; $20-$29 the marking. Either may be NULLs only.
+# Every row is asked for by its own key, which the run knows, and never found by a join: whatever PostgreSQL believes of
+# tables that it has not analysed yet, it can only look keys up. (Joined, it read a tenant's every contact per mail.)
 # The count's row is that of (campaign, mailbox): no other mailbox waits for it. An answer that comes after another
 # worker took the mailbox over still settles its own doubt: it is evidence.
 _RECORD_AND_MARK = """
@@ -169,13 +173,11 @@ told AS (
   INSERT INTO live_events (tenant_id, id, topic, workspace_id, object_type, object_id, version, payload, created_at)
   SELECT $1, $16::uuid, $17::text, done.workspace_id, 'Message', done.id, done.version, $18::jsonb, $4 FROM done),
 fit AS (
-  SELECT m.id, b.daily_cap, b.minimum_gap_seconds FROM messages m
-  JOIN campaigns c ON c.tenant_id = $1 AND c.id = m.campaign_id AND c.state = 'running'
-  JOIN contacts k ON k.tenant_id = $1 AND k.id = m.contact_id
-  JOIN mailboxes b ON b.tenant_id = $1 AND b.id = m.mailbox_id AND b.state = 'verified' AND b.paused_at IS NULL
-    AND b.smtp_version = $24::int
-  WHERE m.tenant_id = $1 AND m.id = $20::uuid AND m.state = 'claimed' AND m.fence = $3
-    AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.tenant_id = $1 AND s.email_key = m.email_key)),
+  SELECT b.daily_cap, b.minimum_gap_seconds FROM mailboxes b
+  WHERE b.tenant_id = $1 AND b.id = $2 AND b.state = 'verified' AND b.paused_at IS NULL AND b.smtp_version = $24::int
+    AND EXISTS (SELECT 1 FROM campaigns WHERE tenant_id = $1 AND id = $27::uuid AND state = 'running')
+    AND EXISTS (SELECT 1 FROM contacts WHERE tenant_id = $1 AND id = $28::uuid)
+    AND NOT EXISTS (SELECT 1 FROM suppressions WHERE tenant_id = $1 AND email_key = $29::text)),
 slot AS (
   UPDATE mailbox_runs r SET sent_on = $25::date, lease_until = $26::timestamptz,
     sent_today = CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END + 1,
@@ -189,12 +191,12 @@ next AS (
   UPDATE messages m SET state = 'submitting', attempts = m.attempts + 1, submitted_at = $4,
     first_tried_at = coalesce(m.first_tried_at, $4), message_id_header = $21::text, content_sha256 = $22::bytea,
     merge_values = $23::jsonb, reply = NULL, reason = NULL, version = m.version + 1
-  FROM slot WHERE m.tenant_id = $1 AND m.id = $20::uuid
+  FROM slot WHERE m.tenant_id = $1 AND m.id = $20::uuid AND m.state = 'claimed' AND m.fence = $3
   RETURNING m.attempts)
 SELECT (SELECT version FROM done), (SELECT attempts::int FROM next)
 """
 _NO_RECORDING = (None,) * 10 + (False, None, None, None, 0)
-_NO_MARKING = (None,) * 7
+_NO_MARKING = (None,) * 10
 
 
 def _values(row: Recording | Marking) -> tuple[Any, ...]:
