@@ -13,6 +13,7 @@ from tests.bench.figures import Figure, as_object, as_table
 from tests.bench.graphql import measure_graphql
 from tests.bench.imports import measure_imports
 from tests.bench.jobs import measure_jobs
+from tests.bench.live import measure_live
 from tests.bench.planning import measure_planning
 from tests.bench.sending import measure_sending
 
@@ -23,6 +24,7 @@ MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (
     ("imports", measure_imports),
     ("sending", measure_sending),
     ("planning", measure_planning),
+    ("live", measure_live),
 )
 
 
