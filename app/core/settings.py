@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     )
     graphql_points_per_second: int = Field(2_000, ge=1)
     graphql_bucket_points: int = Field(20_000, ge=1)
+    retry_first_seconds: float = Field(
+        900.0, gt=0, description="how long a deferred mail first waits; doubles with each try, given up after four days"
+    )
     provider_slowdown_seconds: float = Field(
         300.0,
         gt=0,

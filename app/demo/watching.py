@@ -20,6 +20,7 @@ ASK_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 MAILBOX_SECONDS = 2.0
 HELD_SECONDS = 45.0
+DEFERRED_SECONDS = 12.0
 ENDED = frozenset({"COMPLETED", "CANCELLED"})
 OPEN = ("waiting", "queued")
 SHOWN = {
@@ -48,6 +49,9 @@ class Watch:
         self._launched_at = self._moved_at = self._heard_at = self._last_sent_at = self._mailboxes_at = (
             self._held_at
         ) = now
+        self._first_round: tuple[int, float] | None = (
+            None  # sent, and in how many seconds, when each had been tried once
+        )
         self._updates = 0
         self._is_held = False
         self._latest: dict[str, Any] = {}
@@ -62,16 +66,22 @@ class Watch:
             self._moved_at = now
         if counts["sent"] > (before["sent"] if before else 0):
             self._last_sent_at = now
+        if not campaign["enrolling"] and counts["enrolled"] and not any(counts[name] for name in OPEN):
+            self._first_round = self._first_round or (counts["sent"], now - self._launched_at)
         self._latest, self._heard_at = campaign, now
 
     @property
     def is_over(self) -> bool:
-        """Nothing waits, nothing is queued: what is left is deferred for minutes, or in doubt until a person decides."""
+        """Nothing waits, nothing is queued, and what was deferred has had its time to be tried again.
+
+        What is left is deferred for longer, or in doubt until a person decides.
+        """
         counts = self._latest["counts"]
-        nothing_open = not any(counts[name] for name in OPEN)
-        return self._latest["state"] in ENDED or (
-            counts["enrolled"] > 0 and nothing_open and not self._latest["enrolling"]
-        )
+        if self._latest["state"] in ENDED:
+            return True
+        if counts["enrolled"] == 0 or self._latest["enrolling"] or any(counts[name] for name in OPEN):
+            return False
+        return not counts["deferred"] or time.monotonic() - self._last_sent_at > DEFERRED_SECONDS
 
     async def until_over(self, view: View) -> None:
         """Returns when it is over, when the rest is held back for minutes, or when nothing has moved for a minute."""
@@ -173,7 +183,7 @@ class Watch:
         """Counted by a last query, so that the table does not depend on the subscription."""
         self.saw(await self._asked())
         counts = self._latest["counts"]
-        seconds = self._last_sent_at - self._launched_at
+        sent, seconds = self._first_round or (counts["sent"], self._last_sent_at - self._launched_at)
         held = counts["queued"] if self._is_held else 0
         return SendingResult(
             sent=counts["sent"],
@@ -184,7 +194,7 @@ class Watch:
             failed=counts["failed"],
             cancelled=counts["cancelled"],
             open=sum(counts[name] for name in OPEN) - held,
-            per_second=counts["sent"] / seconds if counts["sent"] and seconds > 0 else 0.0,
+            per_second=sent / seconds if sent and seconds > 0 else 0.0,
             seconds=seconds,
             updates=self._updates,
             reconnects=self._status.reconnects + self._events.reconnects,

@@ -177,7 +177,8 @@ class _Run:
         now = self.caller.now()
         first_at = message.first_tried_at or now
         jitter = random.random()  # noqa: S311  # spreads retries, guards nothing
-        settlement = settle(outcome, Tries(tries, first_at), now=now, jitter=jitter)
+        so_far = Tries(tries, first_at, self.caller.resources.settings.retry_first_seconds)
+        settlement = settle(outcome, so_far, now=now, jitter=jitter)
         self.hand.submitted = Submitted(message, settlement, now)
         if settlement.state is not MessageState.SENT or not keeps_connection(self.held.limits):
             await self.hand.record()

@@ -8,7 +8,14 @@ from app.live.recording import record
 from app.live.topics import MailboxStatusChanged
 from app.outreach.mailbox_leases import HeldMailbox
 from app.outreach.mailboxes import pause_locked
-from app.outreach.rules.deferral import Settlement, slowdown_level, slowdown_seconds
+from app.outreach.rules.deferral import (
+    RECENT_TRIES,
+    RecentTry,
+    Settlement,
+    is_domain_distrusted,
+    slowdown_level,
+    slowdown_seconds,
+)
 from app.outreach.rules.mailbox_states import MailboxState
 from app.outreach.rules.smtp_replies import Reaction
 from app.outreach.suppressions import suppress_in_transaction
@@ -41,7 +48,7 @@ async def react(caller: Caller, held: HeldMailbox, message: ClaimedMessage, sett
     if settlement.reaction is Reaction.PAUSE_MAILBOX:
         await pause_mailbox_because(caller, held.mailbox_id, words)
     elif settlement.reaction is Reaction.PAUSE_DOMAIN:
-        await _pause_domain(caller, held.start.domain, words)
+        await _pause_domain_if_distrusted(caller, held, words)
     return None
 
 
@@ -49,7 +56,7 @@ async def _slow_down(caller: Caller, held: HeldMailbox, domain: str, words: str)
     async with caller.transaction():
         now = caller.now()
         level, until = await runs.slowdown(held.mailbox_id, domain) or (0, None)
-        level = slowdown_level(level, previous_until=until, now=now)
+        level = slowdown_level(level, previous_until=until, recent=await _recent(held), now=now)
         first_seconds = caller.resources.settings.provider_slowdown_seconds
         until = now + timedelta(seconds=slowdown_seconds(level, first_seconds=first_seconds))
         await runs.write_slowdown(held.mailbox_id, domain, level=level, until_at=until, reply=words)
@@ -66,11 +73,18 @@ async def pause_mailbox_because(caller: Caller, mailbox_id: UUID, words: str) ->
             await pause_locked(caller, mailbox, words)
 
 
-async def _pause_domain(caller: Caller, domain: str, words: str) -> None:
+async def _pause_domain_if_distrusted(caller: Caller, held: HeldMailbox, words: str) -> None:
+    domain = held.start.domain
     async with caller.transaction():
+        if not is_domain_distrusted(await _recent(held)):
+            return
         for mailbox in await mailboxes.lock_mailboxes_of_domain(domain):
             if mailbox.paused_at is None:
                 await pause_locked(caller, mailbox, f"Every mailbox of {domain} is paused. {words}")
+
+
+async def _recent(held: HeldMailbox) -> list[RecentTry]:
+    return [RecentTry(*each) for each in await runs.recent_tries(held.mailbox_id, RECENT_TRIES)]
 
 
 async def _tell(caller: Caller, mailbox_id: UUID, reason: str) -> None:

@@ -1,5 +1,6 @@
 """What becomes of a message and its mailbox after a try: from the port's outcome to the ledger's next state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,8 @@ from app.outreach.rules.smtp_replies import (
 PUT_BACK_SECONDS = 30.0
 GIVE_UP_AFTER = timedelta(days=4)
 SLOWEST_LEVEL = 6
+CALM_AFTER = 10
+RECENT_TRIES = 20
 FIRST_SLOWDOWN_SECONDS = 300.0
 _FIRST_CONNECTION_SECONDS = 30.0
 _LONGEST_CONNECTION_SECONDS = 3_600.0
@@ -56,10 +59,11 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """The message's tries so far, this one included (1 is the first), and when the first was."""
+    """The message's tries so far, this one included (1 is the first), when the first was, and the first wait between."""
 
     count: int
     first_at: datetime
+    first_wait_seconds: float = 900.0
 
 
 def settle(outcome: SubmitOutcome, tries: Tries, *, now: datetime, jitter: float) -> Settlement:
@@ -88,7 +92,7 @@ def _from_verdict(verdict: ReplyVerdict, reply: str, tries: Tries, *, now: datet
         )
     if verdict.fate is MessageFate.FAILED:
         return Settlement(MessageState.FAILED, AttemptOutcome.FAILED, verdict.reason, reply, None, verdict.reaction)
-    delay = retry_delay_seconds(tries.count, jitter=jitter)
+    delay = retry_delay_seconds(tries.count, jitter=jitter, first_seconds=tries.first_wait_seconds)
     if delay is None or now - tries.first_at >= GIVE_UP_AFTER:
         reason = f"Given up after {tries.count} tries in four days. {verdict.reason}"
         return Settlement(MessageState.FAILED, AttemptOutcome.FAILED, reason, reply, None, verdict.reaction)
@@ -109,11 +113,35 @@ def connection_delay_seconds(failures: int, *, jitter: float) -> float:
     return delay * (1 + 0.2 * jitter)
 
 
-def slowdown_level(previous: int, *, previous_until: datetime | None, now: datetime) -> int:
-    """One more than before when the provider complains again within an hour of the last slow-down's end; else 1."""
+@dataclass(frozen=True, slots=True)
+class RecentTry:
+    """One of a mailbox's last tries, whatever its message."""
+
+    outcome: str
+    at: datetime
+
+
+def slowdown_level(
+    previous: int, *, previous_until: datetime | None, recent: Sequence[RecentTry], now: datetime
+) -> int:
+    """One more than before when the provider complains again within an hour of the last slow-down's end; else 1.
+
+    Ten mails taken since then are evidence that it had calmed down: a new complaint starts at 1 again.
+    """
     if previous_until is None or now - previous_until > timedelta(hours=1):
         return 1
-    return min(previous + 1, SLOWEST_LEVEL)
+    taken = sum(each.outcome == AttemptOutcome.SENT and each.at > previous_until for each in recent)
+    return 1 if taken >= CALM_AFTER else min(previous + 1, SLOWEST_LEVEL)
+
+
+def is_domain_distrusted(recent: Sequence[RecentTry]) -> bool:
+    """Whether receivers in general refuse the domain's authentication: at least half of the last tries failed.
+
+    One receiver that refuses what the others take is that receiver's rule; only its own mail fails then. A refusal of
+    the first mails is told at once, since nothing speaks for the domain.
+    """
+    failed = sum(each.outcome == AttemptOutcome.FAILED for each in recent)
+    return 2 * failed >= len(recent)
 
 
 def slowdown_seconds(level: int, *, first_seconds: float = FIRST_SLOWDOWN_SECONDS) -> float:

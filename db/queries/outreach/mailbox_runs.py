@@ -183,3 +183,18 @@ async def write_slowdown(
         until_at,
         reply,
     )
+
+
+async def recent_tries(mailbox_id: UUID, limit: int) -> list[tuple[str, datetime]]:
+    """(outcome, at) of the mailbox's last tries, newest first, among the last 500 of its tenant.
+
+    Ids are UUIDv7, so the key itself is read backwards: no index by mailbox has to be kept for every mail.
+    """
+    rows = await current().fetch(
+        "SELECT outcome, at FROM (SELECT mailbox_id, outcome, at, id FROM message_attempts WHERE tenant_id = $1 "
+        "ORDER BY tenant_id DESC, id DESC LIMIT 500) latest WHERE mailbox_id = $2 ORDER BY id DESC LIMIT $3",
+        current().tenant_id,
+        mailbox_id,
+        limit,
+    )
+    return [(row["outcome"], row["at"]) for row in rows]

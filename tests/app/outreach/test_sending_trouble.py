@@ -112,6 +112,18 @@ async def test_an_authentication_refusal_pauses_every_mailbox_of_the_domain(send
     assert await sending.suppressed() == {}
 
 
+async def test_one_receiver_that_distrusts_what_the_others_take_costs_its_own_mail_only(sending: SendingStage) -> None:
+    mailbox = await sending.mailbox("a@acme.example")
+    await sending.launched(people(5), [mailbox])
+    await sending.work()
+
+    campaign = await sending.launched(["x+auth-fail@lead.example"], [mailbox])
+    await sending.work()
+
+    assert (await mailbox_by_id(sending.owner, mailbox.id)).paused_at is None
+    assert await sending.outcomes(campaign) == {"x+auth-fail@lead.example": ("failed", "550 5.7.26", None)}
+
+
 async def test_a_throttling_provider_is_left_alone_while_others_are_written_to(sending: SendingStage) -> None:
     mailbox = await sending.mailbox()
     slow = ["x+throttle@slow.example", "y@slow.example", "z@slow.example"]
