@@ -5,8 +5,9 @@ What is new in the schema is walked by itself. What cannot be filled by its type
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -102,7 +103,7 @@ class Operation:
 
     kind: str
     name: str
-    field: GraphQLField
+    field: GraphQLField = field(compare=False)
     parent: str | None = None
 
     def __str__(self) -> str:
@@ -138,12 +139,12 @@ def _nested_operations() -> Iterator[Operation]:
     for kind in SCHEMA.type_map.values():
         if not isinstance(kind, GraphQLObjectType) or kind in roots or kind.name.startswith("__"):
             continue
-        for name, field in kind.fields.items():
-            if any(get_named_type(argument.type).name == "ID" for argument in field.args.values()):
+        for name, defined in kind.fields.items():
+            if any(get_named_type(argument.type).name == "ID" for argument in defined.args.values()):
                 assert any(each.name == "Node" for each in kind.interfaces), (
                     f"{kind.name}.{name} takes an id and {kind.name} is no Node: teach schema_walk.document() to reach it"
                 )
-                yield Operation("query", name, field, parent=kind.name)
+                yield Operation("query", name, defined, parent=kind.name)
 
 
 def id_places(operation: Operation) -> list[IdPlace]:
@@ -260,9 +261,14 @@ class Filling:
 
 def document(operation: Operation, variables: Mapping[str, Any], *, on: str | None = None, first: int = 2) -> str:
     """Asks for everything that the operation answers, down to DEPTH. `on` is the type of a node that is asked for."""
+    return _document(operation, tuple(variables), on, first)
+
+
+@cache
+def _document(operation: Operation, names: tuple[str, ...], on: str | None, first: int) -> str:
     args = operation.field.args
-    declared = "".join(f"${name}: {args[name].type}, " for name in variables)
-    given = "".join(f"{name}: ${name}, " for name in variables)
+    declared = "".join(f"${name}: {args[name].type}, " for name in names)
+    given = "".join(f"{name}: ${name}, " for name in names)
     call = f"{operation.name}{f'({given})' if given else ''} {selection(operation.field.type, on=on, first=first)}"
     if operation.parent is not None:
         declared += "$_parent: ID!, "

@@ -21,7 +21,7 @@ from graph.core.ids import global_id
 from graph.schema import schema
 from tests.graph.core.client import serving_graphql
 from tests.graph.core.fake_door import FakeDoor
-from tests.house.schema_client import codes, comparable, user_errors
+from tests.house.schema_client import SchemaClient, codes, comparable, user_errors
 from tests.house.schema_walk import (
     Filling,
     Operation,
@@ -139,18 +139,23 @@ def reads_what_was_written(reading: Operation, writing: Operation) -> bool:
 
 
 @pytest.mark.parametrize("operation", [each for each in operations("query", "mutation") if id_places(each)], ids=str)
-async def test_a_malformed_id_is_an_unknown_one(api: Api, theirs: World, operation: Operation) -> None:
+async def test_a_malformed_id_is_an_unknown_one(client: SchemaClient, ours: World, operation: Operation) -> None:
     """Of every length and alphabet, and of a type that there is not."""
     unfit = ["\0", "\ud800"]
     malformed = ["", "?", "=" * 4, "x" * 100_000, "Q2FtcGFpZ246", "é\u202e", global_id("Nonsense", new_id()), *unfit]
 
     for place in id_places(operation):
         never = global_id("Workspace" if place.type_name == "Node" else place.type_name, new_id())
-        unknown = await api.post(theirs, operation, Filling(theirs, operation, {place.path: never}).variables())
+        unknown = await ask(client, ours, operation, Filling(ours, operation, {place.path: never}).variables())
         for text in malformed:
-            answer = await api.post(theirs, operation, Filling(theirs, operation, {place.path: text}).variables())
+            answer = await ask(client, ours, operation, Filling(ours, operation, {place.path: text}).variables())
 
             is_alike = comparable(answer.get("data")) == comparable(unknown.get("data"))
             assert codes(answer) == ["BAD_INPUT"] if text in unfit else is_alike, (
                 f"{place} {text!r}: {answer} {unknown}"
             )
+
+
+async def ask(client: SchemaClient, world: World, operation: Operation, variables: dict[str, Any]) -> dict[str, Any]:
+    parent = world.id(operation.parent) if operation.parent else None
+    return await client.ask(world.owner, operation, variables, on="Workspace", parent=parent)
