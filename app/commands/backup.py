@@ -1,5 +1,6 @@
 """`backup`: the three tiers in a folder."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.backup_manifest import Manifest, describe_dump, write_manifest
+from app.commands.backup_manifest import DumpFile, Manifest, describe_dump, write_manifest
 from app.commands.data_folder import PREFIX, TIERS, tier_urls, use_settings_of
 from app.commands.failure import CommandFailed
 from app.commands.options import DEFAULT_DATA, DataOption
@@ -32,18 +33,25 @@ def backup(
     urls = _urls()
     partial = folder.with_name(folder.name + ".partial")
     _make_new(folder, partial)
-    dumps = []
-    for tier in TIERS:  # OLTP first: what its rows name in Content was written before them
-        file = partial / f"{tier}.dump"
-        file.touch(mode=0o600)
-        row_security = [] if urls[tier].is_backup_role else ["--enable-row-security"]
-        run_tool("pg_dump", ["--format=custom", f"--file={file}", *row_security], url=urls[tier].url)
-        dumps.append(describe_dump(tier, file))
-    write_manifest(partial, Manifest(made_at=datetime.now(UTC).isoformat(timespec="seconds"), dumps=tuple(dumps)))
-    partial.rename(folder)
+    try:
+        dumps = [_dump(tier, urls[tier], partial) for tier in TIERS]  # OLTP first: what it names in Content is older
+        write_manifest(partial, Manifest(made_at=datetime.now(UTC).isoformat(timespec="seconds"), dumps=tuple(dumps)))
+        partial.rename(folder)
+    except CommandFailed:
+        shutil.rmtree(partial)  # so that the next attempt needs no cleaning first
+        raise
     for dump in dumps:
         typer.echo(f"{dump.tier}: {dump.size_bytes:,} bytes, SHA-256 {dump.sha256}")
     typer.echo(f"Written to {folder}. Keep PENGUINMAILS_MASTER_KEYS too, elsewhere.")
+
+
+def _dump(tier: str, source: _Source, partial: Path) -> DumpFile:
+    """Raises CommandFailed. Large objects are left out: we have none, and one that the app role made could not be read."""
+    file = partial / f"{tier}.dump"
+    file.touch(mode=0o600)
+    row_security = [] if source.is_backup_role else ["--enable-row-security"]
+    run_tool("pg_dump", ["--format=custom", "--no-blobs", f"--file={file}", *row_security], url=source.url)
+    return describe_dump(tier, file)
 
 
 def _urls() -> dict[str, _Source]:

@@ -266,6 +266,34 @@ def test_a_backup_is_for_its_owner_only_and_its_manifest_tells_sizes_and_hashes(
         run("backup", str(folder))
 
 
+def test_a_large_object_of_the_app_role_which_nobody_else_reads_does_not_break_the_backup(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """Every role may make one; ours never do, so only an intruder would, to leave the operator without a backup."""
+    app = installation.url("oltp")
+    (made,) = installation.fetch(app, "SELECT lo_from_bytea(0, '\\x00') AS oid")
+
+    try:
+        code, said = run("backup", str(tmp_path / "saved"))
+        restored, _ = run("restore", str(tmp_path / "saved"), "--force")
+    finally:
+        installation.fetch(app, "SELECT lo_unlink($1)", made["oid"])
+
+    assert (code, restored) == (0, 0), said
+
+
+def test_a_backup_that_fails_leaves_nothing_in_the_way_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setenv("PENGUINMAILS_OLAP_BACKUP_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+        with pytest.raises(CommandFailed, match="pg_dump failed"):
+            run("backup", str(tmp_path / "saved"))
+
+    assert list(tmp_path.iterdir()) == []
+    assert run("backup", str(tmp_path / "saved"))[0] == 0
+
+
 def test_restore_refuses_filled_tiers_without_force_and_changes_nothing(
     installation: Installation, with_a_tenant: None, tmp_path: Path
 ) -> None:
