@@ -3,10 +3,6 @@
 W1: 50 campaigns with 11 fields, each with its counts. W2: one node by its id. W3: who am I, and where.
 """
 
-import asyncio
-import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -22,7 +18,7 @@ from graph.core.ids import global_id
 from tests.bench.campaigning import contact_list
 from tests.bench.deployment import Deployment, Running
 from tests.bench.figures import Figure, median_ratio
-from tests.bench.http import Connection, Shot, fire, once
+from tests.bench.http import Shot, fire, listening, once
 from tests.bench.seeding import Seeded, seed_tenant
 
 CAMPAIGNS, LANES = 60, 4
@@ -57,11 +53,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Server:
-    """A process that answers, and connections to it."""
+    """A process that answers."""
 
     process: Running
     port: int
-    connections: Sequence[Connection]
 
 
 async def measure_graphql(deployed: Deployment) -> list[Figure]:
@@ -73,16 +68,14 @@ async def measure_graphql(deployed: Deployment) -> list[Figure]:
     works = _works(seeded, list_id)
     port = free_port()
     by_hand = deployed.environment() | {"BENCH_PORT": str(port)}
-    async with AsyncExitStack() as stack:
-        ours = stack.enter_context(deployed.command("serve"))
-        theirs = stack.enter_context(
-            deployed.process("handwritten", "-m", "tests.bench.handwritten", environment=by_hand)
-        )
-        servers = [
-            Server(process, at, [await _connected(stack, process, at) for _ in range(CONNECTIONS)])
-            for process, at in ((ours, deployed.api_port), (theirs, port))
-        ]
-        return [await _figure(work, *servers, token=seeded.access_token) for work in works]
+    with (
+        deployed.command("serve") as api,
+        deployed.process("handwritten", "-m", "tests.bench.handwritten", environment=by_hand) as hand,
+    ):
+        ours, theirs = Server(api, deployed.api_port), Server(hand, port)
+        for server in (ours, theirs):
+            await listening(server.port, server.process.check, seconds=START_SECONDS)
+        return [await _figure(work, ours, theirs, token=seeded.access_token) for work in works]
 
 
 def _works(seeded: Seeded, list_id: UUID) -> list[Work]:
@@ -109,21 +102,6 @@ async def _fill(seeded: Seeded) -> None:
                 )
 
 
-async def _connected(stack: AsyncExitStack, process: Running, port: int) -> Connection:
-    give_up_at = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            connection = await Connection.open(port)
-        except OSError:
-            process.check()
-            if time.monotonic() > give_up_at:
-                raise RuntimeError(f"nothing listens.\n{process.last_words()}") from None
-            await asyncio.sleep(0.1)
-        else:
-            stack.push_async_callback(connection.close)
-            return connection
-
-
 async def _figure(work: Work, ours: Server, theirs: Server, *, token: str) -> Figure:
     body = orjson.dumps({"query": work.query, "variables": work.variables})
     shots = {
@@ -135,7 +113,7 @@ async def _figure(work: Work, ours: Server, theirs: Server, *, token: str) -> Fi
     for round_number in range(ROUNDS + 1):
         for server in (ours, theirs):
             before = server.process.cpu_seconds()
-            await fire(shots[server.port], times=work.requests, connections=server.connections)
+            await fire(shots[server.port], times=work.requests, connections=CONNECTIONS)
             if round_number > 0:  # the first warms caches and pools
                 costs[server.port].append((server.process.cpu_seconds() - before) / work.requests)
     mine, other = costs[ours.port], costs[theirs.port]

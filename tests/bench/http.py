@@ -1,7 +1,8 @@
 """A lean HTTP/1.1 client for measuring: keep-alive connections, one request at a time each, bodies by Content-Length."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -54,12 +55,31 @@ async def once(shot: Shot) -> bytes:
         await connection.close()
 
 
-async def fire(shot: Shot, *, times: int, connections: Sequence[Connection]) -> None:
-    """`times` requests over these connections, one at a time on each."""
+async def fire(shot: Shot, *, times: int, connections: int) -> None:
+    """`times` requests over new connections, one at a time on each."""
     left = iter(range(times))
 
-    async def one_after_another(connection: Connection) -> None:
-        for _number in left:
-            await connection.send(shot.raw)
+    async def one_after_another() -> None:
+        connection = await Connection.open(shot.port)
+        try:
+            for _number in left:
+                await connection.send(shot.raw)
+        finally:
+            await connection.close()
 
-    await asyncio.gather(*(one_after_another(connection) for connection in connections))
+    await asyncio.gather(*(one_after_another() for _ in range(connections)))
+
+
+async def listening(port: int, check: Callable[[], None], *, seconds: float) -> None:
+    """Until something listens. `check` raises when it has ended; RuntimeError after `seconds`."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            await (await Connection.open(port)).close()
+        except OSError:
+            check()
+            if time.monotonic() > give_up_at:
+                raise RuntimeError(f"nothing listens on port {port} after {seconds:.0f} seconds") from None
+            await asyncio.sleep(0.1)
+        else:
+            return

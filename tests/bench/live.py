@@ -12,7 +12,7 @@ from app.live.topics import LiveEvent
 from tests.bench.deployment import Deployment, Running
 from tests.bench.figures import Figure
 from tests.bench.graphql import START_SECONDS
-from tests.bench.http import Connection
+from tests.bench.http import listening
 from tests.bench.seeding import Seeded, seed_tenant
 from tests.bench.sockets import Arrived, Subscriber
 
@@ -44,7 +44,7 @@ async def measure_live(deployed: Deployment) -> list[Figure]:
     async with deployed.opened() as resources:
         seeded = await seed_tenant(resources, "live")
         with deployed.command("serve") as api, deployed.command("relay") as relay:
-            await _listening(api, deployed.api_port)
+            await listening(deployed.api_port, api.check, seconds=START_SECONDS)
             subscribers = await _subscribed(deployed.api_port, seeded.access_token, arrived)
             for number in range(EVENTS):
                 await _tick(seeded, number, committed)
@@ -59,20 +59,6 @@ async def measure_live(deployed: Deployment) -> list[Figure]:
         f"at one API process, each hears each of {EVENTS - WARM_UP} events, one every {EVERY_SECONDS} s, from before its COMMIT"
     )
     return [Figure("liveP95Ms", "Event to subscriber, p95", p95, "ms", "< 150", detail)]
-
-
-async def _listening(api: Running, port: int) -> None:
-    give_up_at = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            await (await Connection.open(port)).close()
-        except OSError:
-            api.check()
-            if time.monotonic() > give_up_at:
-                raise RuntimeError(f"the API does not listen.\n{api.last_words()}") from None
-            await asyncio.sleep(0.1)
-        else:
-            return
 
 
 async def _subscribed(port: int, token: str, arrived: Arrived) -> list[Subscriber]:
