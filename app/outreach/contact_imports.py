@@ -39,6 +39,7 @@ ImportError = query.ImportError
 
 ERRORS_KEPT_FOR = timedelta(days=30)
 _BATCH = 5_000
+_NO_ERRORS: Page[ImportError] = Page([], False)
 _NO_CHOICES = ReadingChoices()
 
 
@@ -192,11 +193,7 @@ async def contact_imports_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[Co
     """In the order of `ids`; None for what the caller may not read or what is not there."""
     async with caller.transaction(read_only=True):
         rows = await query.imports_by_ids(ids)
-    found = {
-        row.id: row
-        for row in rows
-        if caller.sees(row.workspace_id) and caller.may(Permission.CONTACTS_READ, row.workspace_id)
-    }
+    found = {row.id: row for row in rows if _may_read(caller, row)}
     return [found.get(import_id) for import_id in ids]
 
 
@@ -223,6 +220,21 @@ async def import_errors(caller: Caller, import_id: UUID, *, first: int, after: i
         found = await query.import_by_id(import_id)
         reach(caller, found, Permission.CONTACTS_READ, noun="contact import", field="importId")
         return await query.errors_of_import(import_id, first=first, after=after)
+
+
+@requires(Permission.CONTACTS_READ)
+async def errors_of_imports(
+    caller: Caller, import_ids: Sequence[UUID], *, first: int, after: int
+) -> list[Page[ImportError]]:
+    """A page of each import, in the order of `import_ids`; empty where the caller may not read the import."""
+    async with caller.transaction(read_only=True):
+        visible = [row.id for row in await query.imports_by_ids(import_ids) if _may_read(caller, row)]
+        pages = await query.errors_of_imports(visible, first=first, after=after)
+    return [pages.get(import_id, _NO_ERRORS) for import_id in import_ids]
+
+
+def _may_read(caller: Caller, row: ContactImport) -> bool:
+    return caller.sees(row.workspace_id) and caller.may(Permission.CONTACTS_READ, row.workspace_id)
 
 
 async def expire_import_errors(caller: Caller) -> int:

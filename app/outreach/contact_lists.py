@@ -22,6 +22,7 @@ ContactList = query.ContactList
 
 LONGEST_NAME = 120
 MOST_AT_ONCE = 1_000
+_EMPTY: Page[Contact] = Page([], False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,7 @@ async def contact_lists_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[Cont
     """In the order of `ids`; None for what the caller may not read or what is not there."""
     async with caller.transaction(read_only=True):
         rows = await query.lists_by_ids(ids)
-    found = {
-        row.id: row
-        for row in rows
-        if caller.sees(row.workspace_id) and caller.may(Permission.CONTACTS_READ, row.workspace_id)
-    }
+    found = {row.id: row for row in rows if _may_read(caller, row)}
     return [found.get(list_id) for list_id in ids]
 
 
@@ -146,7 +143,23 @@ async def contacts_on_list(caller: Caller, list_id: UUID, *, first: int, after: 
     async with caller.transaction(read_only=True):
         found = await query.list_by_id(list_id)
         reach(caller, found, Permission.CONTACTS_READ, noun="contact list", field="listId")
-        return await contacts.contacts_on_list(list_id, first=first, after=after)
+        pages = await contacts.contacts_on_lists([list_id], first=first, after=after)
+    return pages.get(list_id, _EMPTY)
+
+
+@requires(Permission.CONTACTS_READ)
+async def contacts_on_lists(
+    caller: Caller, list_ids: Sequence[UUID], *, first: int, after: UUID | None
+) -> list[Page[Contact]]:
+    """A page of each list, in the order of `list_ids`; empty where the caller may not read the list."""
+    async with caller.transaction(read_only=True):
+        visible = [row.id for row in await query.lists_by_ids(list_ids) if _may_read(caller, row)]
+        pages = await contacts.contacts_on_lists(visible, first=first, after=after)
+    return [pages.get(list_id, _EMPTY) for list_id in list_ids]
+
+
+def _may_read(caller: Caller, row: ContactList) -> bool:
+    return caller.sees(row.workspace_id) and caller.may(Permission.CONTACTS_READ, row.workspace_id)
 
 
 async def _changed(caller: Caller, changed: ContactList, change: str, action: str) -> None:

@@ -26,8 +26,8 @@ from app.outreach.rules.message_states import (
     enrollment_after,
 )
 from app.outreach.rules.sent_values import SentValues, finish
-from app.outreach.rules.template_rendering import RenderedMail, compile_template
-from app.outreach.templates import template_source
+from app.outreach.rules.template_rendering import RenderedMail, TemplateSource, compile_template
+from app.outreach.templates import template_sources
 from db.core.paging import Page
 from db.queries.outreach import campaign_counts, campaigns, enrollments
 from db.queries.outreach import messages as query
@@ -87,14 +87,27 @@ async def rendered_again(caller: Caller, message_id: UUID) -> RenderedAgain | No
 
     Raises NotFound.
     """
+    await message_by_id(caller, message_id)
+    return (await rendered_by_messages(caller, [message_id]))[0]
+
+
+@requires(Permission.MESSAGES_READ)
+async def rendered_by_messages(caller: Caller, ids: Sequence[UUID]) -> list[RenderedAgain | None]:
+    """The mails as they were last tried, in the order of `ids`; None also for messages that the caller does not see."""
     async with caller.transaction(read_only=True):
-        rows = await query.messages_by_ids([message_id])
-        message = reach(caller, rows[0] if rows else None, Permission.MESSAGES_READ, noun="message", field="messageId")
-        template_id = await query.template_of(message.variant_id)
-    if message.merge_values is None or template_id is None:
+        rows = [row for row in await query.messages_by_ids(ids) if caller.sees(row.workspace_id)]
+        tried = [row for row in rows if row.merge_values is not None]
+        templates = await query.templates_of([row.variant_id for row in tried])
+    wanted = {row.template_version_id: templates[row.variant_id] for row in tried if row.variant_id in templates}
+    sources = await template_sources(caller, wanted)
+    found = {row.id: _rendered(row, sources.get(row.template_version_id)) for row in tried}
+    return [found.get(each) for each in ids]
+
+
+def _rendered(message: Message, source: TemplateSource | None) -> RenderedAgain | None:
+    if source is None or message.merge_values is None:
         return None
     try:
-        source = await template_source(caller, template_id, message.template_version_id)
         finished = finish(compile_template(source), SentValues.from_json(message.merge_values))
     except DomainError:
         return None

@@ -200,11 +200,19 @@ async def _fields_of(caller: Caller, contact_id: UUID | None) -> dict[str, objec
 
 async def template_source(caller: Caller, template_id: UUID, version_id: UUID) -> TemplateSource:
     """What a version says, for rendering. Reads the Content tier: never inside an open transaction. Raises NotFound."""
-    async with caller.content_transaction(read_only=True):
-        found = await template_versions.versions_by_ids([version_id])
-    if not found or found[0].template_id != template_id:
+    found = await template_sources(caller, {version_id: template_id})
+    if version_id not in found:
         raise NotFound("template version")
-    return source_of(found[0])
+    return found[version_id]
+
+
+async def template_sources(caller: Caller, wanted: Mapping[UUID, UUID]) -> dict[UUID, TemplateSource]:
+    """What versions say; `wanted` names the template of each version. Left out: what is not there, or of another template."""
+    if not wanted:
+        return {}
+    async with caller.content_transaction(read_only=True):
+        rows = await template_versions.versions_by_ids(list(wanted))
+    return {row.id: source_of(row) for row in rows if wanted[row.id] == row.template_id}
 
 
 def source_of(version: TemplateVersion) -> TemplateSource:

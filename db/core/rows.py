@@ -2,7 +2,9 @@
 
 from dataclasses import fields
 from typing import Any, TypeVar
+from uuid import UUID
 
+from db.core.paging import Page
 from db.core.transaction import current
 
 Row = TypeVar("Row")
@@ -23,6 +25,17 @@ async def one_row(row: type[Row], sql: str, *args: object) -> Row | None:
     """The first row of the answer, or None."""
     record = await current().fetchrow(sql, *args)
     return None if record is None else row(*record)
+
+
+async def pages_by_owner(row: type[Row], sql: str, *args: object, first: int) -> dict[UUID, Page[Row]]:
+    """One page of `first` per owner; the first column is the owner's id, the others are those of `row`, in page order.
+
+    The statement gives first + 1 rows of each owner, as Page.cut wants. Owners without rows are left out.
+    """
+    found: dict[UUID, list[Row]] = {}
+    for owner, *values in await current().fetch(sql, *args):
+        found.setdefault(owner, []).append(row(*values))
+    return {owner: Page.cut(items, first) for owner, items in found.items()}
 
 
 async def insert_row(table: str, row: Any) -> None:

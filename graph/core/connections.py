@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -89,6 +89,24 @@ def connection(
         end_cursor=edges[-1].cursor if edges else None,
     )
     return Connection(edges=edges, page_info=info)
+
+
+Part = tuple[UUID, Window]
+"""A nested list as a loader's key: the row that has it, and how much of it is wanted."""
+
+
+async def load_parts(
+    parts: Sequence[Part], load: Callable[[list[UUID], Window], Awaitable[Sequence[PageOf[Row]]]]
+) -> list[PageOf[Row]]:
+    """The pages of many rows' nested lists, for a loader: `load(row ids, window)` is called once for each window."""
+    by_window: dict[Window, list[UUID]] = {}
+    for row_id, wanted in parts:
+        by_window.setdefault(wanted, []).append(row_id)
+    pages: dict[Part, PageOf[Row]] = {}
+    for wanted, row_ids in by_window.items():
+        loaded = await load(row_ids, wanted)
+        pages.update(zip(((row_id, wanted) for row_id in row_ids), loaded, strict=True))
+    return [pages[part] for part in parts]
 
 
 def empty_connection() -> "Connection[Any]":

@@ -15,7 +15,18 @@ from app.outreach.contact_imports import ImportError as ImportErrorRow
 from app.outreach.rules.contact_csv import RowProblem
 from app.outreach.rules.import_plans import ImportState, OnDuplicate, ReadingChoices
 from graph.context import Context, Info
-from graph.core.connections import After, Connection, First, bounded, connection, window
+from graph.core.connections import (
+    After,
+    Connection,
+    First,
+    PageOf,
+    Part,
+    Window,
+    bounded,
+    connection,
+    load_parts,
+    window,
+)
 from graph.core.enums import describe_enum
 from graph.core.ids import global_id, local_id
 from graph.core.mutation import IdempotentInput, Payload, mutation
@@ -151,11 +162,9 @@ class ContactImport(Node):
         resources = info.context.caller.resources
         return resources.settings.public_url.rstrip("/") + contact_reports.report_path(resources, self.row)
 
-    @query(uses=use.import_errors, description="The rows that became no contact, in the file's order.")
+    @query(uses=use.errors_of_imports, description="The rows that became no contact, in the file's order.")
     async def errors(self, info: Info, first: First = 25, after: After = None) -> Connection[ContactImportError]:
-        page = window(first, after)
-        number = row_number_of(page.text)
-        rows = await use.import_errors(info.context.caller, self.row.id, first=page.first, after=number)
+        rows = await info.context.loaders.load(errors_by_import, (self.row.id, window(first, after)))
         return connection(rows, ContactImportError.of, cursor=lambda row: str(row.row_number))
 
 
@@ -234,6 +243,15 @@ class ImportContactsPayload(Payload):
 @strawberry.type(description="The answer of cancelContactImport.")
 class CancelContactImportPayload(Payload):
     contact_import: ContactImport | None = strawberry.field(default=None, description="The import, cancelled.")
+
+
+# ---- loaders
+async def errors_by_import(context: Context, parts: Sequence[Part]) -> list[PageOf[ImportErrorRow]]:
+    async def load(import_ids: list[UUID], page: Window) -> Sequence[PageOf[ImportErrorRow]]:
+        after = row_number_of(page.text)
+        return await use.errors_of_imports(context.caller, import_ids, first=page.first, after=after)
+
+    return await load_parts(parts, load)
 
 
 # ---- queries

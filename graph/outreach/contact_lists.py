@@ -9,8 +9,9 @@ import strawberry
 
 from app.outreach import contact_lists as use
 from app.outreach.contact_lists import ContactList as ContactListRow
+from app.outreach.contacts import Contact as ContactRow
 from graph.context import Context, Info
-from graph.core.connections import After, Connection, First, connection, window
+from graph.core.connections import After, Connection, First, PageOf, Part, Window, connection, load_parts, window
 from graph.core.ids import global_id, local_id
 from graph.core.mutation import IdempotentInput, Payload, mutation
 from graph.core.node import Node
@@ -45,12 +46,10 @@ class ContactList(Node):
         rows = await use.contact_lists_by_ids(context.caller, ids)
         return [ContactList.of(row) if row else None for row in rows]
 
-    @query(uses=use.contacts_on_list, description="The contacts on the list, newest contact first.")
+    @query(uses=use.contacts_on_lists, description="The contacts on the list, newest contact first.")
     async def contacts(self, info: Info, first: First = 25, after: After = None) -> Connection[Contact]:
-        page = window(first, after)
-        list_id = local_id(self.id, "ContactList")
-        rows = await use.contacts_on_list(info.context.caller, list_id, first=page.first, after=page.after)
-        return connection(rows, Contact.of)
+        part = (local_id(self.id, "ContactList"), window(first, after))
+        return connection(await info.context.loaders.load(contacts_by_list, part), Contact.of)
 
 
 # ---- inputs
@@ -100,6 +99,14 @@ class AddContactsToListPayload(Payload):
 class RemoveContactsFromListPayload(Payload):
     contact_list: ContactList | None = strawberry.field(default=None, description="The list after the change.")
     removed_count: int | None = strawberry.field(default=None, description="How many were on it.")
+
+
+# ---- loaders
+async def contacts_by_list(context: Context, parts: Sequence[Part]) -> list[PageOf[ContactRow]]:
+    async def load(list_ids: list[UUID], page: Window) -> Sequence[PageOf[ContactRow]]:
+        return await use.contacts_on_lists(context.caller, list_ids, first=page.first, after=page.after)
+
+    return await load_parts(parts, load)
 
 
 # ---- queries

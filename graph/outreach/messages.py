@@ -149,9 +149,9 @@ class Message(Node):
     async def story(self, info: Info) -> list[MessageAttempt]:
         return await info.context.loaders.load(stories_by_message, self.row.id)
 
-    @query(uses=use.rendered_again, description="The mail as it was last tried; null before the first try.")
+    @query(uses=use.rendered_by_messages, description="The mail as it was last tried; null before the first try.")
     async def rendered(self, info: Info) -> RenderedMessage | None:
-        again = await use.rendered_again(info.context.caller, self.row.id)
+        again = await info.context.loaders.load(rendered_by_message, self.row.id)
         if again is None:
             return None
         mail = again.mail
@@ -191,6 +191,10 @@ class ResolveInDoubtMessagePayload(Payload):
 async def stories_by_message(context: Context, ids: Sequence[UUID]) -> list[list[MessageAttempt]]:
     stories = await use.attempts_by_messages(context.caller, ids)
     return [[MessageAttempt.of(row) for row in story] for story in stories]
+
+
+async def rendered_by_message(context: Context, ids: Sequence[UUID]) -> list[use.RenderedAgain | None]:
+    return await use.rendered_by_messages(context.caller, ids)
 
 
 async def campaigns_by_id(context: Context, ids: Sequence[UUID]) -> "list[Campaign | None]":

@@ -3,6 +3,7 @@
 Generated from the schema: a new field, argument or input is covered as soon as it stands.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -29,7 +30,7 @@ async def ask(
     caller: Caller,
     operation: Operation,
     own: World,
-    given: dict[Path, str],
+    given: Mapping[Path, str],
     *,
     full: bool,
     on: str,

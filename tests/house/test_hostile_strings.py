@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from graphql import get_named_type
+from graphql import GraphQLObjectType, get_named_type
 
 from app.core.ids import new_id
 from app.core.resources import Resources
@@ -134,7 +134,9 @@ def reads_what_was_written(reading: Operation, writing: Operation) -> bool:
     """Whether it lists what the mutation's payload shows."""
     if writing.kind != "mutation" or not is_connection(reading.field):
         return False
-    shown = {get_named_type(field.type).name for field in get_named_type(writing.field.type).fields.values()}
+    payload = get_named_type(writing.field.type)
+    assert isinstance(payload, GraphQLObjectType)
+    shown = {get_named_type(field.type).name for field in payload.fields.values()}
     return get_named_type(reading.field.type).name.removesuffix("Connection") in shown
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from db.core.paging import Page
-from db.core.rows import all_rows, columns, one_row
+from db.core.rows import all_rows, columns, one_row, pages_by_owner
 from db.core.transaction import current
 
 
@@ -144,16 +144,23 @@ async def insert_errors(import_id: UUID, errors: Sequence[ImportError]) -> None:
 
 async def errors_of_import(import_id: UUID, *, first: int, after: int) -> Page[ImportError]:
     """In the file's order, from behind row `after`."""
-    rows = await all_rows(
+    pages = await errors_of_imports([import_id], first=first, after=after)
+    return pages.get(import_id, Page([], False))
+
+
+async def errors_of_imports(import_ids: Sequence[UUID], *, first: int, after: int) -> dict[UUID, Page[ImportError]]:
+    """A page of each import, in its file's order, from behind row `after`; imports without errors are left out."""
+    return await pages_by_owner(
         ImportError,
-        f"SELECT {columns(ImportError)} FROM contact_import_errors WHERE tenant_id = $1 AND import_id = $2 "
-        "AND row_number > $3 ORDER BY row_number LIMIT $4",
+        f"SELECT e.import_id, {columns(ImportError, 'e')} FROM unnest($2::uuid[]) i (id) CROSS JOIN LATERAL ("
+        "SELECT * FROM contact_import_errors t WHERE t.tenant_id = $1 AND t.import_id = i.id AND t.row_number > $3 "
+        "ORDER BY t.row_number LIMIT $4) e ORDER BY e.import_id, e.row_number",
         current().tenant_id,
-        import_id,
+        list(import_ids),
         after,
         first + 1,
+        first=first,
     )
-    return Page.cut(rows, first)
 
 
 async def delete_errors_before(moment: datetime, *, limit: int) -> int:

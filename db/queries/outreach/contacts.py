@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from db.core.paging import Page
-from db.core.rows import all_rows, columns, one_row
+from db.core.rows import all_rows, columns, one_row, pages_by_owner
 from db.core.transaction import current
 
 _LAST = "\x7f"  # after every character of a key
@@ -90,19 +90,20 @@ async def contacts_with_prefix(workspace_id: UUID, prefix: str, *, first: int, a
     return Page.cut(rows, first)
 
 
-async def contacts_on_list(list_id: UUID, *, first: int, after: UUID | None) -> Page[Contact]:
-    """Newest contact first."""
-    rows = await all_rows(
+async def contacts_on_lists(list_ids: Sequence[UUID], *, first: int, after: UUID | None) -> dict[UUID, Page[Contact]]:
+    """A page of each list, newest contact first; lists without contacts are left out."""
+    return await pages_by_owner(
         Contact,
-        f"SELECT {columns(Contact, 'c')} FROM (SELECT contact_id FROM contact_list_members WHERE tenant_id = $1 "
-        "AND list_id = $2 AND ($3::uuid IS NULL OR contact_id < $3) ORDER BY contact_id DESC LIMIT $4) m "
-        "JOIN contacts c ON c.tenant_id = $1 AND c.id = m.contact_id ORDER BY c.id DESC",
+        f"SELECT m.list_id, {columns(Contact, 'c')} FROM unnest($2::uuid[]) l (id) CROSS JOIN LATERAL ("
+        "SELECT list_id, contact_id FROM contact_list_members WHERE tenant_id = $1 AND list_id = l.id "
+        "AND ($3::uuid IS NULL OR contact_id < $3) ORDER BY contact_id DESC LIMIT $4) m "
+        "JOIN contacts c ON c.tenant_id = $1 AND c.id = m.contact_id ORDER BY m.list_id, c.id DESC",
         current().tenant_id,
-        list_id,
+        list(list_ids),
         after,
         first + 1,
+        first=first,
     )
-    return Page.cut(rows, first)
 
 
 async def update_contact(changed: Contact) -> bool:

@@ -123,9 +123,11 @@ async def resolve_message(message_id: UUID, *, state: str, due_at: datetime | No
     )
 
 
-async def template_of(variant_id: UUID) -> UUID | None:
-    """The template that a variant prints."""
-    template_id: UUID | None = await current().fetchval(
-        "SELECT template_id FROM step_variants WHERE tenant_id = $1 AND id = $2", current().tenant_id, variant_id
+async def templates_of(variant_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Which template each variant prints."""
+    rows = await current().fetch(
+        "SELECT id, template_id FROM step_variants WHERE tenant_id = $1 AND id = ANY ($2::uuid[])",
+        current().tenant_id,
+        list(variant_ids),
     )
-    return template_id
+    return {row["id"]: row["template_id"] for row in rows}
