@@ -11,7 +11,7 @@ from graph.core.documents import Documents
 from graph.core.engine import Engine
 from graph.core.limits import Limits
 from graph.core.stream import HEARTBEAT_SECONDS, StreamView
-from graph.core.view import HttpView, Receive, Scope, Send
+from graph.core.view import PATIENCE_SECONDS, HttpView, Receive, Scope, Send
 from graph.core.websocket import SocketLimits, SocketView
 
 
@@ -22,6 +22,7 @@ class Tuning:
     limits: Limits = field(default_factory=Limits)
     sockets: SocketLimits = field(default_factory=SocketLimits)
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    patience_seconds: float = PATIENCE_SECONDS
 
 
 class GraphQLApplication:
@@ -38,13 +39,14 @@ class GraphQLApplication:
             redis=resources.redis,
         )
         self.engine = Engine(schema, self.documents, self.buckets)
-        self._http = HttpView(self.engine, door)
+        self._http = HttpView(self.engine, door, patience_seconds=tuning.patience_seconds)
         self._sockets = SocketView(self.engine, door, tuning.sockets)
         self._streams = StreamView(
             self.engine,
             door,
             heartbeat_seconds=tuning.heartbeat_seconds,
             recheck_seconds=tuning.sockets.recheck_seconds,
+            patience_seconds=tuning.patience_seconds,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,11 +30,14 @@ _FAREWELL_SECONDS = 5.0
 class StreamView:
     """`POST /graphql/stream`."""
 
-    def __init__(self, engine: Engine, door: Door, *, heartbeat_seconds: float, recheck_seconds: float) -> None:
+    def __init__(
+        self, engine: Engine, door: Door, *, heartbeat_seconds: float, recheck_seconds: float, patience_seconds: float
+    ) -> None:
         self._engine = engine
         self._door = door
         self._heartbeat_seconds = heartbeat_seconds
         self._recheck_seconds = recheck_seconds
+        self._patience_seconds = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers.of(scope)
@@ -44,7 +47,7 @@ class StreamView:
                 raise Rejected(405, "Send GraphQL operations with POST.", ((b"allow", b"POST"),))
             if not accepts_events(headers.accept):
                 raise Rejected(406, "This path answers text/event-stream: accept it, or use /graphql.")
-            request = await read_post(headers, receive)
+            request = await read_post(headers, receive, self._patience_seconds)
             rights = Rights(self._door, headers.authorization, facts, self._recheck_seconds)
             ready = await admitted(self._engine, self._door, request, authorization=headers.authorization, facts=facts)
         except Gone:

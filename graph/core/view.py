@@ -1,5 +1,6 @@
 """GraphQL over HTTP: POST of JSON, one operation, in and out. Pure ASGI, no request or response object on the way."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -18,6 +19,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MOST_BODY_BYTES = 1024 * 1024
+PATIENCE_SECONDS = 20.0  # for a whole body of that size at most
+_CLOSE = ((b"connection", b"close"),)
 
 
 class Gone(Exception):
@@ -37,16 +40,17 @@ class Rejected(Exception):
 class HttpView:
     """`POST /graphql`."""
 
-    def __init__(self, engine: Engine, door: Door) -> None:
+    def __init__(self, engine: Engine, door: Door, *, patience_seconds: float) -> None:
         self._engine = engine
         self._door = door
+        self._patience_seconds = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers.of(scope)
         facts = connection_facts(scope, headers)
         try:
             media_type = self._negotiate(scope, headers)
-            request = await read_post(headers, receive)
+            request = await read_post(headers, receive, self._patience_seconds)
             answer = await self._answer(request, headers, facts)
         except Gone:
             return
@@ -77,12 +81,17 @@ class HttpView:
             return stopped.answer
 
 
-async def read_post(headers: Headers, receive: Receive) -> Request:
-    """The request in a POST's body. Raises Rejected (415, 413, 400), Gone."""
+async def read_post(headers: Headers, receive: Receive, patience_seconds: float) -> Request:
+    """The request in a POST's body. Raises Rejected (415, 413, 408, 400), Gone."""
     if not is_json(headers.content_type):
         raise Rejected(415, "Send the request as Content-Type: application/json, in UTF-8.")
     try:
-        return read_request(read_json(await _body(headers, receive)))
+        async with asyncio.timeout(patience_seconds):
+            body = await _body(headers, receive)
+        return read_request(read_json(body))
+    except TimeoutError:
+        sentence = f"The body was not complete within {patience_seconds:g} seconds: send it at once."
+        raise Rejected(408, sentence, _CLOSE) from None
     except Malformed as error:
         raise Rejected(400, error.message) from None
 

@@ -30,7 +30,9 @@ def door(resources: Resources) -> FakeDoor:
 @pytest.fixture(scope="session")
 def application(schema: PublicSchema, door: FakeDoor, resources: Resources) -> GraphQLApplication:
     sockets = SocketLimits(init_seconds=0.5, ping_seconds=0.3, recheck_seconds=0.2, grace_seconds=1, operations=5)
-    return GraphQLApplication(schema, door, resources, Tuning(sockets=sockets, heartbeat_seconds=0.2))
+    return GraphQLApplication(
+        schema, door, resources, Tuning(sockets=sockets, heartbeat_seconds=0.2, patience_seconds=0.6)
+    )
 
 
 @pytest_asyncio.fixture(scope="session")

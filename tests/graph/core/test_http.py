@@ -1,5 +1,6 @@
 """GraphQL over HTTP: the MUST and SHOULD audits of the reference suite (graphql-http), by their ids, and our own rules."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -168,6 +169,20 @@ async def test_a_body_over_the_limit_is_413_whether_it_says_its_length_or_not(ht
     chunked = await http.post("/graphql", content=chunks(), headers={"content-type": JSON})
 
     assert (declared.status_code, chunked.status_code) == (413, 413)
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/stream"])
+async def test_a_body_that_is_never_finished_is_408_and_holds_no_connection(address: str, path: str) -> None:
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nAccept: text/event-stream, {JSON}\r\n"
+    writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+
+    async with asyncio.timeout(5):
+        answer = await reader.read()  # to the end of the connection
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body was not complete within 0.6 seconds: send it at once." in answer
 
 
 @pytest.mark.parametrize(
