@@ -1,7 +1,9 @@
 """What the tests of the public schema stand on: a client of it, and two tenants that have one of everything."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import pytest_asyncio
@@ -11,8 +13,10 @@ from app.core.resources import Resources
 from app.identity.passwords import Passwords
 from app.identity.ports import Mail, SystemMail
 from app.outreach.ports import SandboxInbox
+from db.core.tiers import CONTENT, OLAP, OLTP, TierEngine
 from tests.house.schema_client import SchemaClient
 from tests.house.world import FakeSandbox, World, make_world
+from tests.servers import TestServers
 
 
 class Letterbox:
@@ -67,3 +71,27 @@ async def their_traces(theirs: World) -> frozenset[str]:
 async def shared(house: Resources) -> World:
     """A tenant with two workspaces that are both full."""
     return await make_world(house, next_door=True)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def superuser_pools(servers: TestServers, databases: dict[str, str]) -> AsyncIterator[dict[TierEngine, Any]]:
+    """A pool of each tier that no row-level security stops, by the tier."""
+    pools: dict[TierEngine, Any] = {}
+    for tier in (OLTP, CONTENT, OLAP):
+        engine = TierEngine(tier.tier)
+        await engine.open(urlunsplit(urlsplit(servers.admin_url)._replace(path=f"/{databases[tier.tier]}")), max_size=4)
+        pools[tier] = engine.pool
+    yield pools
+    for pool in pools.values():
+        await pool.close()
+
+
+@pytest.fixture
+def no_row_security(superuser_pools: dict[TierEngine, Any]) -> Iterator[None]:
+    """Everything runs as a superuser meanwhile."""
+    served = {tier: tier.pool for tier in superuser_pools}
+    for tier, pool in superuser_pools.items():
+        tier.pool = pool
+    yield
+    for tier, own in served.items():
+        tier.pool = own

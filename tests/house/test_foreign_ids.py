@@ -8,11 +8,13 @@ from typing import Any
 
 import orjson
 import pytest
+from graphql import GraphQLArgument, GraphQLField, GraphQLID, GraphQLNonNull, GraphQLString
 
 from app.core.caller import Caller
 from app.core.ids import new_id
 from app.core.resources import Resources
 from app.live.events import write_cursor
+from db.core.transaction import current, tenant_transaction
 from graph.core.ids import global_id
 from tests.house.schema_client import SchemaClient, codes, comparable, user_errors
 from tests.house.schema_walk import Filling, IdPlace, Operation, Path, id_places, node_types, operations
@@ -97,6 +99,23 @@ async def test_another_tenants_id_is_as_one_that_never_existed(
     their_traces: frozenset[str],
     operation: Operation,
 ) -> None:
+    await check_places(client, ours.owner, operation, ours, theirs, their_traces)
+    await check_together(client, ours.owner, operation, ours, theirs, their_traces)
+
+    assert await theirs.changed_tables(their_rows) == []
+
+
+@pytest.mark.parametrize("operation", TAKING_IDS, ids=str)
+async def test_the_statements_alone_keep_tenants_apart(
+    client: SchemaClient,
+    ours: World,
+    theirs: World,
+    their_rows: dict[str, str],
+    their_traces: frozenset[str],
+    no_row_security: None,
+    operation: Operation,
+) -> None:
+    """The second wall without the third: as a superuser, whom no policy stops, every statement names its tenant."""
     await check_places(client, ours.owner, operation, ours, theirs, their_traces)
     await check_together(client, ours.owner, operation, ours, theirs, their_traces)
 
@@ -203,3 +222,22 @@ async def test_another_tenants_idempotency_key_is_not_ones_own(
     assert theirs == again
     assert own["data"]["createWorkspace"]["userErrors"] == []
     assert own["data"]["createWorkspace"]["workspace"]["id"] != theirs["data"]["createWorkspace"]["workspace"]["id"]
+
+
+async def test_as_a_superuser_the_rows_of_others_are_in_reach(
+    ours: World, theirs: World, no_row_security: None
+) -> None:
+    """Or the test of the statements alone would prove nothing."""
+    async with tenant_transaction(ours.tenant_id, read_only=True):
+        tenants = {row["tenant_id"] for row in await current().fetch("SELECT DISTINCT tenant_id FROM contacts")}
+
+    assert tenants >= {ours.tenant_id, theirs.tenant_id}
+
+
+def test_an_id_that_nobody_knows_how_to_fill_fails_with_what_to_do() -> None:
+    field = GraphQLField(GraphQLString, {"thingId": GraphQLArgument(GraphQLNonNull(GraphQLID))})
+
+    with pytest.raises(
+        AssertionError, match=r'add "frob.thingId": "<Type>" to ID_TYPES in tests/house/schema_walk\.py'
+    ):
+        id_places(Operation("query", "frob", field))
