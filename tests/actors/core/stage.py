@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from redis.asyncio import Redis
 
 from actors.core.broker import jobs_redis_url
@@ -38,7 +40,8 @@ async def marks(tenant_id: UUID) -> list[int]:
     """Numbers of the marks that were left, in order, each as often as it was left."""
     async with tenant_transaction(tenant_id, read_only=True) as transaction:
         rows = await transaction.fetch(
-            "SELECT object_id FROM audit_log WHERE tenant_id = $1 AND action = 'chaos.mark' ORDER BY id", tenant_id
+            "SELECT object_id FROM audit_log WHERE tenant_id = $1 AND action = 'chaos.mark' ORDER BY created_at",
+            tenant_id,
         )
     return [row["object_id"].int for row in rows]
 
@@ -58,11 +61,18 @@ async def job_rows(tenant_id: UUID) -> list[dict[str, Any]]:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
-    """Waits for the condition. Fails the test when it does not come."""
+    """Waits for the condition, through a database that comes and goes. Fails the test when it does not come."""
     give_up_at = time.monotonic() + seconds
-    while not await condition():
+    while not await _holds(condition):
         assert time.monotonic() < give_up_at, "waited too long"
         await asyncio.sleep(0.03)
+
+
+async def _holds(condition: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await condition()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        return False
 
 
 @asynccontextmanager
@@ -94,3 +104,28 @@ async def start_worker(settings: Settings) -> asyncio.subprocess.Process:
     process.stdin.write(json.dumps(values).encode() + b"\n")
     await process.stdin.drain()
     return process
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await start_worker(settings)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), 15)
+
+
+async def all_done(tenant_id: UUID, count: int) -> None:
+    async def done() -> bool:
+        return await states(tenant_id) == {"completed": count}
+
+    await until(done, seconds=60)
+
+
+async def some_done(tenant_id: UUID, at_least: int) -> None:
+    async def reached() -> bool:
+        return len(await marks(tenant_id)) >= at_least
+
+    await until(reached, seconds=30)
