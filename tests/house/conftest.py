@@ -58,6 +58,11 @@ async def ours(house: Resources) -> World:
 
 
 @pytest_asyncio.fixture(scope="session")
+async def our_rows(ours: World) -> dict[str, str]:
+    return await ours.rows()
+
+
+@pytest_asyncio.fixture(scope="session")
 async def their_rows(theirs: World) -> dict[str, str]:
     return await theirs.rows()
 

@@ -95,6 +95,7 @@ async def test_another_tenants_id_is_as_one_that_never_existed(
     client: SchemaClient,
     ours: World,
     theirs: World,
+    our_rows: dict[str, str],
     their_rows: dict[str, str],
     their_traces: frozenset[str],
     operation: Operation,
@@ -103,6 +104,7 @@ async def test_another_tenants_id_is_as_one_that_never_existed(
     await check_together(client, ours.owner, operation, ours, theirs, their_traces)
 
     assert await theirs.changed_tables(their_rows) == []
+    assert await ours.changed_tables(our_rows) == []
 
 
 @pytest.mark.parametrize("operation", TAKING_IDS, ids=str)
