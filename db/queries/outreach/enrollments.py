@@ -134,9 +134,15 @@ async def next_due_at(campaign_id: UUID) -> datetime | None:
 
 
 async def move_enrollments(ids: Sequence[UUID], state: str) -> None:
-    """To a state in which they wait for nothing."""
+    """To a state in which they wait for nothing.
+
+    Each is found by its key: for `id = ANY` a planner without fresh statistics reads every enrollment of the tenant
+    (62 ms against 12 for a thousand of 300,000).
+    """
     await current().execute(
-        "UPDATE enrollments SET state = $3, due_at = NULL WHERE tenant_id = $1 AND id = ANY ($2::uuid[])",
+        "UPDATE enrollments SET state = $3, due_at = NULL WHERE tenant_id = $1 AND ctid = ANY (ARRAY("
+        "SELECT own.ctid FROM unnest($2::uuid[]) AS wanted (id) CROSS JOIN LATERAL ("
+        "SELECT ctid FROM enrollments WHERE tenant_id = $1 AND id = wanted.id FOR UPDATE) AS own))",
         current().tenant_id,
         list(ids),
         state,
