@@ -81,9 +81,9 @@ async def measure_graphql(deployed: Deployment) -> list[Figure]:
 def _works(seeded: Seeded, list_id: UUID) -> list[Work]:
     workspace, contacts = global_id("Workspace", seeded.workspace_id), global_id("ContactList", list_id)
     return [
-        Work("graphqlW1", "GraphQL W1 / hand-written", "/w1", W1, {"workspaceId": workspace}, 300),
-        Work("graphqlW2", "GraphQL W2 / hand-written", "/w2", W2, {"id": contacts}, 1_500),
-        Work("graphqlW3", "GraphQL W3 / hand-written", "/w3", W3, {}, 1_500),
+        Work("graphqlW1", "GraphQL W1 / hand-written", "/w1", W1, {"workspaceId": workspace}, 200),
+        Work("graphqlW2", "GraphQL W2 / hand-written", "/w2", W2, {"id": contacts}, 1_000),
+        Work("graphqlW3", "GraphQL W3 / hand-written", "/w3", W3, {}, 1_000),
     ]
 
 
