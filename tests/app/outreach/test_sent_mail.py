@@ -42,6 +42,10 @@ def parsed(raw: bytes) -> EmailMessage:
     return message
 
 
+def _is_signed(raw: bytes, record: bytes) -> bool:
+    return bool(dkim.verify(raw, dnsfunc=lambda name, timeout=5: record))  # type: ignore[no-untyped-call]
+
+
 def link_of(mail: EmailMessage) -> str:
     return str(mail["List-Unsubscribe"]).strip("<>")
 
@@ -107,7 +111,7 @@ async def test_mails_are_signed_by_the_domains_active_key_and_by_none_before(sen
     for raw in sources(sending):
         mail = parsed(raw)
         signed = mail["DKIM-Signature"]
-        verdicts[str(mail["To"])] = signed is not None and dkim.verify(raw, dnsfunc=lambda name, timeout=5: record)
+        verdicts[str(mail["To"])] = signed is not None and _is_signed(raw, record)
     assert verdicts == {"before@lead.example": False, "signed@lead.example": True, "after@lead.example": False}
     signature = parsed(sources(sending)[1])["DKIM-Signature"]
     assert "d=acme.example" in signature
