@@ -1,11 +1,12 @@
 """Jobs for the tests of relay and workers: each leaves a mark in `audit_log`, so that a test counts real effects.
 
-Also a program of its own: `python -m tests.actors.core.chaos_jobs` works as a real worker process until a signal.
+Also a program of its own: `python -m tests.actors.core.chaos_jobs work` (or `relay`) is a real process until a signal.
 """
 
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,9 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from actors.core.broker import jobs_redis_url
 from actors.core.handler import Handlers, handles
+from actors.core.relay import Relay
 from actors.core.worker import JobWorker, work_until_signalled
 from app.core.caller import Caller
 from app.core.clock import Clock
@@ -24,7 +27,7 @@ from app.core.secrets import Cipher
 from app.core.settings import Settings, parse_master_keys
 from app.jobs.errors import PermanentFailure
 from app.jobs.job import Job, Priority, job
-from db.core.tiers import OLTP
+from db.core.tiers import OLTP, SYSTEM
 
 
 @job("chaos.mark", queue="chaos", attempts=5, retry_delay_seconds=0.05, retry_cap_seconds=0.2)
@@ -101,22 +104,33 @@ HANDLERS = Handlers([mark, urgent, fail, too_slow])
 
 
 @asynccontextmanager
-async def opening(settings: Settings) -> AsyncIterator[Resources]:
+async def opening(settings: Settings, *, system: bool = False) -> AsyncIterator[Resources]:
     """What these jobs need of app.wiring, whose imports would make each start of a worker take seconds."""
     redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
     cipher = Cipher(parse_master_keys(settings.master_keys.get_secret_value()))
     await OLTP.open(settings.oltp_url, max_size=settings.oltp_pool)
+    if system and settings.system_url is not None:
+        await SYSTEM.open(settings.system_url, max_size=settings.system_pool)
     try:
         yield Resources(settings=settings, clock=Clock(), cipher=cipher, redis=redis)
     finally:
         await OLTP.close()
+        await SYSTEM.close()
         await redis.aclose()
 
 
-def chaos_worker(settings: Settings) -> JobWorker:
-    return JobWorker(settings, HANDLERS, lambda: opening(settings))
+async def lead(settings: Settings) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with opening(settings, system=True) as resources:
+        jobs_redis = Redis.from_url(jobs_redis_url(settings), socket_timeout=2, socket_connect_timeout=2)
+        await Relay(resources, HANDLERS.queues, jobs_redis=jobs_redis).run(stop)
+        await jobs_redis.aclose()
 
 
 if __name__ == "__main__":
     chosen = Settings.model_validate(json.loads(sys.stdin.readline()))
-    work_until_signalled(chaos_worker(chosen), chosen)
+    if sys.argv[1] == "relay":
+        asyncio.run(lead(chosen))
+    else:
+        work_until_signalled(JobWorker(chosen, HANDLERS, lambda: opening(chosen)), chosen)

@@ -92,10 +92,10 @@ async def relay(
         await jobs_redis.aclose()
 
 
-async def start_worker(settings: Settings) -> asyncio.subprocess.Process:
-    """A real worker process. The caller ends it."""
+async def start_worker(settings: Settings, part: str = "work") -> asyncio.subprocess.Process:
+    """A real worker process, or a relay. The caller ends it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.actors.core.chaos_jobs", stdin=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.actors.core.chaos_jobs", part, stdin=asyncio.subprocess.PIPE
     )
     assert process.stdin is not None
     values = settings.model_dump(mode="json")
@@ -107,8 +107,9 @@ async def start_worker(settings: Settings) -> asyncio.subprocess.Process:
 
 
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await start_worker(settings)
+async def worker(settings: Settings, part: str = "work") -> AsyncIterator[asyncio.subprocess.Process]:
+    """One that runs while the block does."""
+    process = await start_worker(settings, part)
     try:
         yield process
     finally:
