@@ -125,6 +125,6 @@ subscription CampaignStatus($id: ID!) {{ campaignStatus(id: $id) {{ {CAMPAIGN_FI
 
 CAMPAIGN_EVENTS = """
 subscription CampaignEvents($id: ID!, $after: String) {
-  campaignEvents(id: $id, after: $after) { cursor topic payload }
+  campaignEvents(id: $id, after: $after) { cursor topic recipient state reply }
 }
 """

@@ -67,9 +67,7 @@ class View:
 
 
 def _drawn(figures: Figures) -> RenderableType:
-    heading = Text.assemble(
-        (figures.title, "bold"), f"  {figures.per_second:,.0f} a second", ("  " + figures.remark, "dim")
-    )
+    heading = Text.assemble((figures.title, "bold"), _pace(figures), ("  " + figures.remark, "dim"))
     bar = ProgressBar(total=figures.total, completed=figures.done, width=60, pulse=figures.total is None)
     states = Table.grid(padding=(0, 3))
     for _name in figures.states:

@@ -208,6 +208,5 @@ def _cursor(data: dict[str, Any]) -> str | None:
 
 
 def _told(event: dict[str, Any]) -> str:
-    payload = event["payload"]
-    words = [str(payload[name]) for name in ("recipient", "state", "what", "reply", "reason") if payload.get(name)]
-    return f"{event['topic']}  {'  '.join(words)}"
+    words = (event["recipient"], event["reply"] or event["state"])
+    return "  ".join([event["topic"], *(word for word in words if word)])
