@@ -5,18 +5,19 @@ dead but still runs cannot write: its batch no longer fits the checkpoint.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from app.core.caller import Caller
-from app.core.ids import new_id
+from app.core.ids import new_ids_as_text
 from app.jobs.outbox import enqueue
 from app.outreach.contact_imports import tell
 from app.outreach.jobs import RunContactImport
-from app.outreach.rules.contact_csv import CsvRow, RowProblem, RowReader, contact_of
+from app.outreach.rules.contact_csv import CsvRow, RowProblem, RowReader
 from app.outreach.rules.contact_fields import ContactValues
+from app.outreach.rules.contact_rows import contact_reader
 from app.outreach.rules.import_plans import ImportState, OnDuplicate, format_from_json
 from app.outreach.uploads import CHUNK_BYTES, Upload, UploadIncomplete, complete_upload, upload_chunk
 from db.queries.outreach import contact_imports as query
@@ -25,19 +26,24 @@ from db.queries.outreach import imported_contacts as bulk
 from db.queries.outreach.contact_imports import ContactImport, ImportError
 from db.queries.outreach.imported_contacts import Import, ImportedContact
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 8_000
 BATCHES_PER_PART = 25
 MOST_ERRORS_KEPT = 100_000
 _LONGEST_KEPT_CELL = 500
 _MOST_KEPT_CELLS = 60
+_EARLIER = "An earlier row of the file has this address."
+
+
+Found = tuple[CsvRow, ContactValues]
 
 
 @dataclass(slots=True)
 class Batch:
-    """Rows that follow the checkpoint, and the checkpoint behind them."""
+    """Rows that follow the checkpoint, and the checkpoint behind them. `contacts` are by key, and sorted by it in the end."""
 
     start: int
-    contacts: list[tuple[CsvRow, ContactValues]] = field(default_factory=list)
+    contacts: dict[str, Found] = field(default_factory=dict)
+    repeated: list[CsvRow] = field(default_factory=list)
     refused: list[CsvRow] = field(default_factory=list)
     next_offset: int = 0
     next_row: int = 0
@@ -45,7 +51,7 @@ class Batch:
 
     @property
     def rows(self) -> int:
-        return len(self.contacts) + len(self.refused)
+        return len(self.contacts) + len(self.repeated) + len(self.refused)
 
 
 async def run_contact_import(caller: Caller, import_id: UUID, part: int) -> None:
@@ -112,7 +118,7 @@ class _Source:
     def __init__(self, caller: Caller, upload: Upload, running: ContactImport) -> None:
         self._caller = caller
         self._upload = upload
-        self._columns = tuple(running.columns)
+        self._read = contact_reader(tuple(running.columns))
         self._position = running.next_offset
         form = format_from_json(running.format)
         self._reader = RowReader(form, offset=running.next_offset, number=running.next_row)
@@ -127,15 +133,18 @@ class _Source:
             batch.is_last = self._position >= self._upload.size_bytes
             await asyncio.to_thread(self._parse, data, batch)
         batch.next_offset, batch.next_row = self._reader.offset, self._reader.number
+        batch.contacts = dict(sorted(batch.contacts.items()))
         return batch
 
     def _parse(self, data: bytes, batch: Batch) -> None:
+        """The first row of an address counts; later ones repeat it."""
+        contacts, read = batch.contacts, self._read
         for row in self._reader.feed(data, last=batch.is_last):
-            read = contact_of(row, self._columns)
-            if isinstance(read, ContactValues):
-                batch.contacts.append((row, read))
-            else:
-                batch.refused.append(read)
+            values = read(row)
+            if not isinstance(values, ContactValues):
+                batch.refused.append(values)
+            elif contacts.setdefault(values.email.key, found := (row, values)) is not found:
+                batch.repeated.append(row)
 
 
 async def _commit(caller: Caller, import_id: UUID, batch: Batch, *, hand_over: bool) -> bool:
@@ -177,34 +186,38 @@ class _Outcome:
 
 
 async def _write(caller: Caller, running: ContactImport, batch: Batch) -> _Outcome:
-    """Contacts and their place on the list. The first row of an address counts; later ones are duplicates."""
-    outcome = _Outcome()
-    by_key: dict[str, tuple[CsvRow, ContactValues]] = {}
-    for row, values in batch.contacts:
-        if by_key.setdefault(values.email.key, (row, values))[0] is not row:
-            outcome.duplicates.append(_duplicate(row, "An earlier row of the file has this address."))
-    if not by_key:
+    """Contacts and their place on the list."""
+    outcome = _Outcome(duplicates=[_duplicate(row, _EARLIER) for row in batch.repeated])
+    if not batch.contacts:
         return outcome
-    target = Import(running.id, running.workspace_id, caller.now())
+    target = Import(running.id, running.workspace_id, running.list_id, caller.now())
+    fresh = _imported(batch.contacts.values())
+    outcome.created = await bulk.insert_imported(target, fresh)
+    if running.list_id is not None:
+        await contact_lists.move_count(running.list_id, outcome.created, target.at)
+    if outcome.created < len(fresh):
+        await _meet_known(target, running, batch, {contact.id for contact in fresh}, outcome)
+    return outcome
+
+
+async def _meet_known(
+    target: Import, running: ContactImport, batch: Batch, made: Collection[str], outcome: _Outcome
+) -> None:
+    """Looks up who had been there before, to be updated or left."""
     updates = running.on_duplicate == OnDuplicate.UPDATE
-    fresh = [_imported(values) for _row, values in by_key.values()]
-    inserted = await bulk.insert_imported(target, fresh)
-    outcome.created = len(inserted)
-    there = by_key.keys() - inserted
-    known = await bulk.known_contacts(running.workspace_id, sorted(there), lock=updates) if there else {}
-    changed = _known_rows(running, by_key, known, outcome)
+    found = await bulk.known_contacts(running.workspace_id, list(batch.contacts), lock=updates)
+    known = {key: contact for key, contact in found.items() if str(contact.id) not in made}
+    changed = _known_rows(running, batch.contacts, known, outcome)
     if updates and changed:
         await bulk.update_imported(target, changed)
         outcome.updated = len(changed)
     if running.list_id is not None:
-        ids = [contact.id for contact in fresh if contact.email_key in inserted] + [one.id for one in known.values()]
-        await contact_lists.add_members(running.list_id, ids, at=target.at)
-    return outcome
+        await contact_lists.add_members(running.list_id, [contact.id for contact in known.values()], at=target.at)
 
 
 def _known_rows(
     running: ContactImport,
-    by_key: dict[str, tuple[CsvRow, ContactValues]],
+    by_key: Mapping[str, Found],
     known: dict[str, bulk.KnownContact],
     outcome: _Outcome,
 ) -> list[ImportedContact]:
@@ -213,28 +226,27 @@ def _known_rows(
     for key, contact in known.items():
         row, values = by_key[key]
         if contact.import_id == running.id:
-            outcome.duplicates.append(_duplicate(row, "An earlier row of the file has this address."))
+            outcome.duplicates.append(_duplicate(row, _EARLIER))
         elif running.on_duplicate == OnDuplicate.UPDATE:
-            changed.append(_imported(values)._replace(id=contact.id))
+            changed.append(_imported([(row, values)])[0]._replace(id=str(contact.id)))
         else:
             outcome.duplicates.append(_duplicate(row, "The workspace has this contact already; it was left as it is."))
     return changed
 
 
-def _imported(values: ContactValues) -> ImportedContact:
-    return ImportedContact(
-        new_id(),
-        values.email.address,
-        values.email.key,
-        values.first_name,
-        values.last_name,
-        values.company,
-        dict(values.fields),
-    )
+def _imported(found: Iterable[Found]) -> list[ImportedContact]:
+    """With new ids, ascending in the order given."""
+    rows = list(found)
+    return [
+        ImportedContact(made, email.address, email.key, first_name, last_name, company, fields)
+        for made, (_row, (email, first_name, last_name, company, fields)) in zip(
+            new_ids_as_text(len(rows)), rows, strict=True
+        )
+    ]
 
 
 def _duplicate(row: CsvRow, message: str) -> CsvRow:
-    return replace(row, problem=RowProblem.DUPLICATE, message=message)
+    return row._replace(problem=RowProblem.DUPLICATE, message=message)
 
 
 async def _keep_errors(running: ContactImport, rows: Sequence[CsvRow]) -> None:

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from app.core.errors import DomainError, Invalid, LimitReached, Problems, Required, TooLong
 from app.outreach.rules.email_addresses import EmailAddress, normalise_address
@@ -33,15 +33,17 @@ _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 _PATHS = MappingProxyType({"email": "email", "first_name": "firstName", "last_name": "lastName", "company": "company"})
 
 
-@dataclass(frozen=True, slots=True)
-class ContactValues:
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+
+
+class ContactValues(NamedTuple):
     """A contact's checked values: white space at the ends removed, blank custom fields left out."""
 
     email: EmailAddress
     first_name: str = ""
     last_name: str = ""
     company: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = _NO_FIELDS
 
 
 def contact_values(raw: Mapping[str, str]) -> ContactValues:

@@ -83,7 +83,7 @@ async def add_members(list_id: UUID, contact_ids: Sequence[UUID], *, at: datetim
         list(contact_ids),
         at,
     )
-    return await _count_changed(list_id, int(status.rpartition(" ")[2]), at)
+    return await move_count(list_id, int(status.rpartition(" ")[2]), at)
 
 
 async def remove_members(list_id: UUID, contact_ids: Sequence[UUID], *, at: datetime) -> int:
@@ -94,10 +94,11 @@ async def remove_members(list_id: UUID, contact_ids: Sequence[UUID], *, at: date
         list_id,
         list(contact_ids),
     )
-    return -await _count_changed(list_id, -int(status.rpartition(" ")[2]), at)
+    return -await move_count(list_id, -int(status.rpartition(" ")[2]), at)
 
 
-async def _count_changed(list_id: UUID, by: int, at: datetime) -> int:
+async def move_count(list_id: UUID, by: int, at: datetime) -> int:
+    """For who changed the members by `by`. Returns `by`."""
     if by:
         await current().execute(
             "UPDATE contact_lists SET contact_count = contact_count + $3, version = version + 1, updated_at = $4 "

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.outreach.rules.contact_csv import CsvRow, RowProblem, RowReader, contact_of, report_lines
+from app.outreach.rules.contact_csv import CsvRow, RowProblem, RowReader, report_lines
+from app.outreach.rules.contact_rows import contact_of, contact_reader
 from app.outreach.rules.csv_format import CsvFormat, FileUnreadable, sniff
 
 SAMPLE = 262_144
@@ -179,6 +180,22 @@ def test_a_row_that_makes_no_contact_says_why(cells: list[str], problem: RowProb
     assert words in refused.message
 
 
+WORDS = st.text(st.sampled_from("abé\n\r\x00\x1f\ud800\u00a0 "), max_size=4) | st.sampled_from(["x" * 201, "y" * 2_001])
+ADDRESSES = st.sampled_from(
+    ["ann@mail.example", "Ann@MAIL.example", "ann", "", "ann@mail", "a\x00@mail.example", "é@é.de"]
+)
+
+
+@given(
+    row=st.lists(ADDRESSES | WORDS, max_size=5).map(lambda cells: [cell.strip() for cell in cells]),
+    columns=st.permutations(["email", "first_name", "last_name", "company", "city", None]).map(lambda all_: all_[:4]),
+)
+def test_the_quick_way_to_a_contact_ends_where_the_careful_one_does(row: list[str], columns: list[str | None]) -> None:
+    careful = contact_of(CsvRow(5, row), tuple(columns))
+
+    assert contact_reader(tuple(columns))(CsvRow(5, row)) == careful
+
+
 def test_missing_cells_at_the_end_are_blank_and_surplus_blank_ones_are_passed_over() -> None:
     short, long = (
         contact_of(CsvRow(2, ["a@b.example"]), COLUMNS),
@@ -210,20 +227,38 @@ def test_any_table_reads_back_whatever_the_pieces_and_wherever_it_is_resumed(
     expected = [[cell.strip() for cell in row] for row in table]
     form = CsvFormat("utf-8", b"\n", ",", ("email", "b", "c"), True, None, len(f'"email","b","c"{end}'), 2)
 
-    def pieces(reader: RowReader, start: int) -> Iterator[tuple[CsvRow, int, int]]:
+    def pieces(reader: RowReader, start: int) -> Iterator[tuple[list[CsvRow], int, int]]:
         for at in range(start, len(data), piece):
-            for row in reader.feed(data[at : at + piece]):
-                yield row, reader.offset, reader.number
-        for row in reader.feed(b"", last=True):
-            yield row, reader.offset, reader.number
+            yield reader.feed(data[at : at + piece]), reader.offset, reader.number
+        yield reader.feed(b"", last=True), reader.offset, reader.number
 
-    rows = list(pieces(RowReader(form, offset=form.data_offset, number=2), form.data_offset))
+    fed = list(pieces(RowReader(form, offset=form.data_offset, number=2), form.data_offset))
 
-    assert [row.cells for row, _offset, _number in rows] == [row for row in expected if any(row)]
-    if cut < len(rows):
-        _row, offset, number = rows[cut]
-        again = list(pieces(RowReader(form, offset=offset, number=number), offset))
-        assert [row for row, *_ in again] == [row for row, *_ in rows[cut + 1 :]]
+    assert [row.cells for rows, *_ in fed for row in rows] == [row for row in expected if any(row)]
+    _rows, offset, number = fed[cut % len(fed)]
+    again = pieces(RowReader(form, offset=offset, number=number), offset)
+    rest = fed[cut % len(fed) + 1 :]
+    assert [row for rows, *_ in again for row in rows] == [row for rows, *_ in rest for row in rows]
+
+
+NASTY = st.text(st.sampled_from('ab,"\n\r \x00é'), max_size=60)
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=NASTY, piece=st.integers(1, 30), delimiter=st.sampled_from([",", "\t"]))
+def test_the_quick_way_through_a_file_reads_what_the_careful_one_reads(text: str, piece: int, delimiter: str) -> None:
+    """UTF-16 knows the careful way only."""
+
+    def rows_in(encoding: str, piece: int) -> list[CsvRow]:
+        data = text.encode(encoding)
+        form = CsvFormat(encoding, "\n".encode(encoding), delimiter, ("a", "b"), True, None, 0, 2)
+        reader = RowReader(form, offset=0, number=2)
+        rows = [row for at in range(0, len(data), piece) for row in reader.feed(data[at : at + piece])]
+        rows += reader.feed(b"", last=True)
+        assert reader.offset == len(data)
+        return [row._replace(message="") for row in rows]
+
+    assert rows_in("utf-8", piece) == rows_in("utf-16-le", 2 * piece)
 
 
 def test_a_report_holds_no_formulas() -> None:

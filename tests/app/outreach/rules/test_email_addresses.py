@@ -2,7 +2,7 @@
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.outreach.rules.email_addresses import EmailAddress, InvalidEmailAddress, normalise_address
@@ -55,9 +55,23 @@ LOCALS = st.text("abcXYZ019.-_+'!#= \"(\u00fc\x00", min_size=0, max_size=70)
 DOMAINS = st.text("abcXYZ019.-_\u00fc\u00df ", min_size=0, max_size=80).map(lambda text: text + ".example")
 
 
-@given(LOCALS, DOMAINS)
+LABELS = st.text("abYZ09-", min_size=1, max_size=65) | st.sampled_from(["xn--bcher-kva", "ab--c", "\u212a", "x" * 63])
+ENDS = st.sampled_from(
+    ["example", "Test", "LOCAL", "onion", "arpa", "com", "c0m", "co1", "1", "xn--p1ai", "de-", "\u017f"]
+)
+HOSTS = st.tuples(st.lists(LABELS, max_size=6), ENDS).map(lambda parts: ".".join([*parts[0], parts[1]]))
+
+
+@settings(max_examples=500)
+@given(LOCALS, DOMAINS | HOSTS)
 @example("Info", "mail.example")
 @example("a", "xn--a.example")
+@example("a", "b" * 63 + ".example")
+@example("a", "b" * 64 + ".example")
+@example("a", "b." * 122 + "example")
+@example("a", "b." * 123 + "example")
+@example("a", "b." * 124 + "co")
+@example("a", "mail.example\n")
 def test_the_short_way_accepts_what_the_library_accepts_and_nothing_else(local: str, domain: str) -> None:
     written = f"{local}@{domain}".strip()
     try:
@@ -67,4 +81,6 @@ def test_the_short_way_accepts_what_the_library_accepts_and_nothing_else(local: 
             normalise_address(written)
     else:
         assert expected.ascii_email is not None
-        assert normalise_address(written).key == expected.ascii_email.lower()
+        address = normalise_address(written)
+        assert address.key == expected.ascii_email.lower()
+        assert address.address == f"{local.strip()}@{expected.ascii_domain}"
