@@ -77,13 +77,15 @@ def _nothing_before_a_command() -> None:
 
 
 def main() -> None:
-    """Entry point. Expected failures are one sentence on stderr and exit code 1."""
+    """Entry point. Expected failures are one sentence on stderr and exit code 1; Ctrl-C is 130, as shells expect."""
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
         build(wanted)(prog_name="penguinmails")
     except (CommandFailed, EmbeddedError, SettingsInvalid) as failure:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(failure), style="red", markup=False)
         sys.exit(1)
+    except KeyboardInterrupt:  # also in the second or two in which a command's modules load
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
             yield
 
     routes = [*_routes(graphql, door, resources), *metrics_routes(resources, metrics)]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(Measuring, metrics, _first_segments(routes)), *_middleware(resources.settings)],
         lifespan=lifespan,
     )
+    # A redirect would be to the scheme and host that the request names: behind a proxy, tokens would follow it in clear.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _routes(graphql: GraphQLApplication, door: Door, resources: Resources) -> list[BaseRoute]:

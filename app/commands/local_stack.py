@@ -31,6 +31,10 @@ LOCAL_LIMITS: Final = {
     "PROVIDER_SLOWDOWN_SECONDS": "5",
     "RETRY_FIRST_SECONDS": "3",
 }
+# Where the usual development servers of single-page apps run: without them a browser could not call this API.
+LOCAL_ORIGINS: Final = tuple(
+    f"http://{host}:{port}" for host in ("localhost", LOOPBACK) for port in (3000, 4173, 4200, 5173, 8080)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class LocalStack:
             "HOST": LOOPBACK,
             "PORT": str(ports.api),
             "PUBLIC_URL": f"http://{LOOPBACK}:{ports.api}",
+            "ALLOWED_ORIGINS": ",".join(LOCAL_ORIGINS),
             "EGRESS_ALLOW": ",".join(sandbox),
             "TRUST_CA_FILE": str(self.sandbox_ca_file),
             "SYSTEM_SMTP_URL": f"smtps://system:system@{LOOPBACK}:{ports.smtps}",

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from app import cli
 from app.cli import COMMANDS, build, command_module
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,18 @@ def test_an_unknown_command_is_refused_with_the_usage() -> None:
 
     assert done.returncode == 2
     assert "No such command 'sned'" in done.stderr
+
+
+def test_ctrl_c_while_a_command_still_loads_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_name: str | None) -> typer.Typer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 130
 
 
 def test_missing_settings_are_one_sentence_each_and_no_traceback(tmp_path: Path) -> None:

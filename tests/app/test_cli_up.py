@@ -54,6 +54,12 @@ class Running:
     def said(self) -> str:
         return self._output.read_text(errors="replace")
 
+    def wait_to_say(self, words: str) -> None:
+        deadline = time.monotonic() + 60
+        while words not in self.said():
+            assert time.monotonic() < deadline, f"{words!r} was not said, but:\n{self.said()}"
+            time.sleep(0.1)
+
     def endpoints(self) -> dict[str, str]:
         file = self.data / "endpoints.json"
         wait_for(lambda: file.exists() or self.process.poll() is not None, "endpoints.json")
@@ -107,6 +113,8 @@ def test_up_starts_everything_mends_what_crashes_ends_by_ctrl_c_and_starts_again
     assert set(endpoints) == KEYS
     assert (data / "endpoints.json").stat().st_mode & 0o777 == 0o600
     assert httpx.get(endpoints["readyz"]).status_code == 200
+    assert may_call(endpoints["graphql"], origin="http://localhost:5173")
+    assert not may_call(endpoints["graphql"], origin="https://evil.example")
     assert Path(endpoints["sandbox.caFile"]).is_file()
     assert endpoints["demo.password"] in running.said()
 
@@ -117,7 +125,7 @@ def test_up_starts_everything_mends_what_crashes_ends_by_ctrl_c_and_starts_again
     assert f"`penguinmails up` is running on {data} already" in second.stderr
 
     running.child("serve").kill()
-    wait_for(lambda: "api        | ended with SIGKILL; starting it again in 0.5 s" in running.said(), "crash noted")
+    running.wait_to_say("api        | ended with SIGKILL; starting it again in 0.5 s")
     wait_for(lambda: is_ready(endpoints), "the API to be back")
 
     with redis.Redis.from_url(endpoints["redis"]) as client:
@@ -125,7 +133,7 @@ def test_up_starts_everything_mends_what_crashes_ends_by_ctrl_c_and_starts_again
         client.config_set("appendfsync", "always")
         client.set("kept too", "yes")
     next(each for each in psutil.Process(running.process.pid).children() if "valkey" in each.name()).kill()
-    wait_for(lambda: "redis      | runs again" in running.said(), "Redis to be back")
+    running.wait_to_say("redis      | runs again")
     with redis.Redis.from_url(endpoints["redis"]) as client:
         assert (client.get("kept"), client.get("kept too")) == (b"yes", b"yes")
 
@@ -142,6 +150,17 @@ def test_up_starts_everything_mends_what_crashes_ends_by_ctrl_c_and_starts_again
     assert doctor.returncode == 0, doctor.stdout
     again.process.send_signal(signal.SIGTERM)
     assert again.process.wait(60) == 0
+
+
+def may_call(url: str, *, origin: str) -> bool:
+    """Whether a browser would let a page of this origin post JSON with a token."""
+    asked = {
+        "origin": origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    answer = httpx.options(url, headers=asked)
+    return "access-control-allow-origin" in answer.headers
 
 
 def is_ready(endpoints: dict[str, str]) -> bool:
