@@ -28,7 +28,7 @@ LOCAL_LIMITS: Final = {
     "GRAPHQL_POINTS_PER_SECOND": "100000",
     "GRAPHQL_BUCKET_POINTS": "1000000",
     "DRAIN_SECONDS": "8",
-    "PROVIDER_SLOWDOWN_SECONDS": "5",
+    "PROVIDER_SLOWDOWN_SECONDS": "1",
     "RETRY_FIRST_SECONDS": "3",
 }
 # Where the usual development servers of single-page apps run: without them a browser could not call this API.

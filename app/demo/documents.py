@@ -92,9 +92,11 @@ mutation ResumeMailbox($input: ResumeMailboxInput!) {
 }
 """
 
-QUEUED_MESSAGES = """
-query QueuedMessages($campaignId: ID!) {
-  messages(campaignId: $campaignId, state: QUEUED, first: 100) { edges { node { dueAt } } }
+WAITING_MESSAGES = """
+query WaitingMessages($campaignId: ID!, $state: MessageState!, $after: String) {
+  messages(campaignId: $campaignId, state: $state, first: 100, after: $after) {
+    edges { node { dueAt } } pageInfo { hasNextPage endCursor }
+  }
 }
 """
 

@@ -15,12 +15,11 @@ from app.demo.report import SendingResult
 
 STALL_SECONDS = 60.0
 QUIET_SECONDS = 5.0
-STILL_SECONDS = 3.0
+STILL_SECONDS = 2.0
 ASK_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 MAILBOX_SECONDS = 2.0
-HELD_SECONDS = 45.0
-DEFERRED_SECONDS = 12.0
+SOON_SECONDS = 10.0
 ENDED = frozenset({"COMPLETED", "CANCELLED"})
 OPEN = ("waiting", "queued")
 SHOWN = {
@@ -49,9 +48,8 @@ class Watch:
         self._launched_at = self._moved_at = self._heard_at = self._last_sent_at = self._mailboxes_at = (
             self._held_at
         ) = now
-        self._first_round: tuple[int, float] | None = (
-            None  # sent, and in how many seconds, when each had been tried once
-        )
+        # What was sent, and in how many seconds, when each had been tried once.
+        self._first_round: tuple[int, float] | None = None
         self._updates = 0
         self._is_held = False
         self._latest: dict[str, Any] = {}
@@ -72,16 +70,10 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """Nothing waits, nothing is queued, and what was deferred has had its time to be tried again.
-
-        What is left is deferred for longer, or in doubt until a person decides.
-        """
+        """Nothing waits, is queued or deferred; what is in doubt is so until a person decides."""
         counts = self._latest["counts"]
-        if self._latest["state"] in ENDED:
-            return True
-        if counts["enrolled"] == 0 or self._latest["enrolling"] or any(counts[name] for name in OPEN):
-            return False
-        return not counts["deferred"] or time.monotonic() - self._last_sent_at > DEFERRED_SECONDS
+        is_settled = counts["enrolled"] > 0 and not any(counts[name] for name in (*OPEN, "deferred"))
+        return self._latest["state"] in ENDED or (is_settled and not self._latest["enrolling"])
 
     async def until_over(self, view: View) -> None:
         """Returns when it is over, when the rest is held back for minutes, or when nothing has moved for a minute."""
@@ -117,29 +109,43 @@ class Watch:
         return True
 
     async def _is_held_back(self) -> bool:
-        """Whether all that is queued may go only later: its receivers have asked us to slow down or to come back."""
+        """Whether all that is left may go only later: its receivers have asked us to slow down or to come back."""
         if not self._is_still() or time.monotonic() - self._held_at < ASK_SECONDS:
             return False
         self._held_at = time.monotonic()
         self.saw(await self._asked())
-        if not self._is_still():
-            return False
-        answer = await self._api.query(documents.QUEUED_MESSAGES, {"campaignId": self._campaign_id})
-        moments = [datetime.fromisoformat(edge["node"]["dueAt"]) for edge in answer["messages"]["edges"]]
-        if not moments or (min(moments) - datetime.now(UTC)).total_seconds() < HELD_SECONDS:
+        soonest = await self._soonest() if self._is_still() else None
+        if soonest is None or (soonest - datetime.now(UTC)).total_seconds() < SOON_SECONDS:
             return False
         self._is_held = True
+        counts = self._latest["counts"]
         self._remark(
-            f"The other mails ({self._latest['counts']['queued']:,}) wait until {min(moments).astimezone():%H:%M} or "
+            f"The other mails ({counts['queued'] + counts['deferred']:,}) wait until {soonest.astimezone():%H:%M:%S} or "
             "later, because their receivers asked us to slow down or to come back. They go out by themselves."
         )
         return True
 
+    async def _soonest(self) -> datetime | None:
+        """When the next of the mails is due that wait; None when none waits any more."""
+        soonest: datetime | None = None
+        for state in ("QUEUED", "DEFERRED"):
+            after, has_more = None, True
+            while has_more:
+                wanted = {"campaignId": self._campaign_id, "state": state, "after": after}
+                page = (await self._api.query(documents.WAITING_MESSAGES, wanted))["messages"]
+                for edge in page["edges"]:
+                    due_at = datetime.fromisoformat(edge["node"]["dueAt"])
+                    soonest = due_at if soonest is None else min(soonest, due_at)
+                after, has_more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+        return soonest
+
     def _is_still(self) -> bool:
-        """Messages are queued, and none has moved for some seconds."""
+        """Messages are queued or deferred, and none has moved for some seconds."""
         counts = self._latest["counts"]
-        is_waiting = bool(counts["queued"]) and not counts["waiting"] and not self._latest["enrolling"]
-        return is_waiting and time.monotonic() - self._moved_at >= STILL_SECONDS
+        is_left = (
+            bool(counts["queued"] or counts["deferred"]) and not counts["waiting"] and not self._latest["enrolling"]
+        )
+        return is_left and time.monotonic() - self._moved_at >= STILL_SECONDS
 
     async def _resume_mailboxes(self) -> None:
         """A receiver that finds a sender's domain unauthenticated pauses it, until a person has looked. Here we are that."""
