@@ -72,10 +72,24 @@ class TierEngine(PostgresEngine):
             self.pool = None
 
     async def _run_in_pool(self, query: str, args: Any = None) -> Any:
-        raise PoolNotStarted(f"a {self.tier} query outside a transaction: open one by db.core.transaction")
+        raise self._closed()
 
     async def _run_in_new_connection(self, query: str, args: Any = None) -> Any:
-        raise PoolNotStarted(f"a {self.tier} query outside a transaction: open one by db.core.transaction")
+        raise self._closed()
+
+    async def get_new_connection(self) -> Any:
+        """Piccolo's `.batch()` would read through it: beside the open transaction, and without its tenant."""
+        raise self._closed()
+
+    def transaction(self, allow_nested: bool = True) -> Any:
+        """Piccolo's own joins an open transaction silently, whichever tenant that has."""
+        raise self._closed()
+
+    def atomic(self) -> Any:
+        raise self._closed()
+
+    def _closed(self) -> PoolNotStarted:
+        return PoolNotStarted(f"a {self.tier} query outside a transaction: open one by db.core.transaction")
 
 
 OLTP = TierEngine("oltp")

@@ -20,6 +20,7 @@ from db.core.transaction import (
     shared_transaction,
     tenant_transaction,
 )
+from db.tables.platform import AuditEntry
 
 pytestmark = pytest.mark.usefixtures("resources")
 
@@ -207,3 +208,34 @@ async def test_many_tenants_at_once_with_errors_and_cancellations_leak_nothing()
 
     assert leaked == []
     assert len(await entries(tenants[1])) > 0
+
+
+async def test_piccolos_ways_around_our_transactions_are_closed() -> None:
+    """`.batch()` reads through a connection of its own, without the tenant; `transaction()` joins an open one silently."""
+    tenant = new_id()
+    await write(tenant)
+
+    async with tenant_transaction(tenant):
+        with pytest.raises(PoolNotStarted):
+            await OLTP.batch(AuditEntry.select())
+        for way in (OLTP.transaction, OLTP.atomic):
+            with pytest.raises(PoolNotStarted):
+                way()
+
+
+async def test_a_commit_that_fails_leaves_no_transaction_and_a_clean_connection() -> None:
+    """A deferred constraint is looked at by COMMIT only."""
+    assert OLTP.pool is not None
+
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        async with shared_transaction() as tx:
+            await tx.execute(
+                "CREATE TEMP TABLE links (id int PRIMARY KEY, other int REFERENCES links DEFERRABLE INITIALLY DEFERRED) "
+                "ON COMMIT DROP"
+            )
+            await tx.execute("INSERT INTO links VALUES (1, 2)")
+
+    with pytest.raises(NoTransaction):
+        current()
+    assert OLTP.pool.get_idle_size() == OLTP.pool.get_size()
+    assert await entries(new_id()) == []
