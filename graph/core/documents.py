@@ -144,6 +144,10 @@ class Documents:
 
 
 def _parsed(text: str, limits: Limits) -> DocumentNode:
+    if len(text) > limits.characters:
+        raise TooComplex(
+            f"This document has more than {limits.characters} characters, which is the limit: send long values as variables."
+        )
     try:
         return parse(text, max_tokens=limits.tokens)
     except GraphQLError as error:

@@ -40,6 +40,7 @@ INTROSPECTION_COST = 100
 class Limits:
     """What one operation may be at most. `fields`, `aliases` and `directives` count a spread fragment at every spread."""
 
+    characters: int = 65_536  # comments and long texts make no tokens, and take as long to read
     tokens: int = 4_000
     definitions: int = 100
     depth: int = 16

@@ -72,6 +72,14 @@ def test_a_cost_over_the_limit_is_refused_with_both_numbers(documents: Documents
     assert caught.value.message.startswith("This operation costs 102020201 points, and 12000 is the limit")
 
 
+def test_a_document_of_comments_or_giant_texts_is_refused_unread(documents: Documents) -> None:
+    """Neither makes tokens, and a megabyte of either takes a tenth of a second to read, for anybody and for free."""
+    for text in ("{ __typename }" + "#" * 70_000, '{ note(id: "' + "x" * 70_000 + '") { id } }'):
+        assert refused(documents, text).message.startswith("This document has more than 65536 characters")
+        with pytest.raises(Closed):
+            documents.operation(text, None, signed_in=False)
+
+
 def test_a_cost_beyond_counting_stays_a_number(schema: PublicSchema) -> None:
     documents = Documents(schema._schema, sign_in=frozenset(), limits=Limits(depth=90))
     nested = "others(first: $n) { edges { node { " * 20 + "id" + " } } }" * 20
