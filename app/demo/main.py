@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from app.demo import documents
 from app.demo.api import Api
@@ -32,8 +33,9 @@ def run(*, contacts: Path, data: Path, as_json: bool) -> int:
     try:
         imported, sending, ids = asyncio.run(_demo(contacts, data, View(console)))
     except DemoProblem as problem:
-        Console(stderr=True, highlight=False).print("[bold red]The demo stopped:[/] ", end="")
-        Console(stderr=True, highlight=False, markup=False).print(str(problem))
+        Console(stderr=True, highlight=False).print(
+            Text.assemble(("The demo stopped: ", "bold red"), str(problem)), soft_wrap=True
+        )
         return FAILED
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted. What was launched goes on by itself.")

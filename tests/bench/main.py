@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
+from app.core.logging import configure_logging
 from tests.bench.deployment import Deployment, deployment
 from tests.bench.figures import Figure, as_object, as_table
 from tests.bench.graphql import measure_graphql
@@ -30,6 +31,7 @@ MEASUREMENTS: tuple[tuple[str, Measurement], ...] = (
 
 def run(as_json: bool, only: frozenset[str] = frozenset()) -> int:
     """`only` names some of MEASUREMENTS; empty means all. Progress goes to standard error. Returns the exit code; a measurement that fails raises."""
+    configure_logging("warning")
     progress = Console(stderr=True, highlight=False)
     with deployment() as deployed:
         figures = asyncio.run(_measure(deployed, progress, only))

@@ -1,9 +1,12 @@
 """What the demo counts from an import's error report, and the object that it ends with."""
 
+import io
 from collections import Counter
 
+from rich.console import Console
+
 from app.demo.importing import reasons
-from app.demo.report import ImportResult, SendingResult, as_object
+from app.demo.report import ImportResult, SendingResult, as_object, as_table
 
 
 def test_reasons_are_counted_without_what_they_quote_and_without_duplicates() -> None:
@@ -38,3 +41,20 @@ def test_the_object_begins_with_the_agreed_keys() -> None:
         ("messagesPerSecond", 2.3),
     ]
     assert found["campaignId"] == "C"
+
+
+def test_the_table_names_reasons_and_what_is_still_open() -> None:
+    imported = ImportResult(rows_read=1_234, rows_imported=1_200, rows_rejected=34)
+    imported.reasons.update({f"Reason {number}.": 1 for number in range(12)})
+    sending = SendingResult(sent=1_100, cancelled=2, open=3, per_second=250.04)
+    written = io.StringIO()
+
+    Console(file=written, width=80).print(as_table(imported, sending))
+
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in written.getvalue().splitlines()]
+    assert ["Contacts read", "1,234"] in rows
+    assert ["Reason 0.", "1"] in rows
+    assert ["for 2 other reasons", "2"] in rows
+    assert ["cancelled", "2"] in rows
+    assert ["still waiting", "3"] in rows
+    assert ["Messages per second", "250.0"] in rows
