@@ -1,5 +1,6 @@
 """The only way to PostgreSQL: short transactions that name their tenant in their first statement and never nest."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
@@ -129,7 +130,7 @@ async def _transaction(engine: TierEngine, tenant_id: UUID | None, read_only: bo
         token = _current.set(transaction)
         piccolo_token = engine.current_transaction.set(transaction)  # type: ignore[arg-type]  # it reads .connection only
         try:
-            await connection.execute(begin)
+            await _execute_begin(connection, begin)
             yield transaction
             await _commit(transaction)
         except BaseException:
@@ -142,6 +143,15 @@ async def _transaction(engine: TierEngine, tenant_id: UUID | None, read_only: bo
         await engine.pool.release(connection)
     for hook in transaction._after:
         await hook()
+
+
+async def _execute_begin(connection: Any, begin: str) -> None:
+    """Throws the connection away when it is cancelled: whether the server has begun by then, nobody knows here."""
+    try:
+        await connection.execute(begin)
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 async def _commit(transaction: Transaction) -> None:
