@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from app.core.resources import Resources
 from app.core.settings import Settings
@@ -18,6 +19,9 @@ _servers: list[ServersOfRun] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # structlog's default draws a traceback with all its variables, which takes seconds: longer than a socket's grace.
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso"), renderer])
     if hasattr(config, "workerinput") or VARIABLE in os.environ or config.option.collectonly:
         return
     servers = ServersOfRun()
