@@ -58,7 +58,8 @@ async def messages(
         if campaign is None or not caller.sees(campaign.workspace_id):
             return Page([], False)
         caller.must(Permission.MESSAGES_READ, campaign.workspace_id)
-        return await query.messages(campaign_id, state=state, first=first, after=after)
+        states = list(MessageState) if state is None else [state]
+        return await query.messages(campaign_id, states=states, first=first, after=after)
 
 
 @requires(Permission.MESSAGES_READ)

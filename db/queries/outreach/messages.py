@@ -53,19 +53,23 @@ class MessageAttempt:
     at: datetime
 
 
-async def messages(campaign_id: UUID, *, state: str | None, first: int, after: UUID | None) -> Page[Message]:
-    """Newest first; of one state by its own index, or of all."""
+async def messages(campaign_id: UUID, *, states: Sequence[str], first: int, after: UUID | None) -> Page[Message]:
+    """Newest first, of the given states.
+
+    Each state's newest are read from its own part of the index (tenant, campaign, state, id), and the few merged: asked
+    for all at once, PostgreSQL walks the tenant's whole key backwards past every newer campaign (466 ms against 0.2 for
+    one of 64,000 messages under 236,000 newer ones).
+    """
     rows = await all_rows(
         Message,
-        f"SELECT {columns(Message)} FROM messages WHERE tenant_id = $1 AND campaign_id = $2 "
-        "AND ($3::uuid IS NULL OR id < $3)"
-        + (" AND state = $5" if state is not None else "")
-        + " ORDER BY id DESC LIMIT $4",
+        f"SELECT {columns(Message, 'm')} FROM unnest($3::text[]) AS wanted (state) CROSS JOIN LATERAL ("
+        "SELECT * FROM messages WHERE tenant_id = $1 AND campaign_id = $2 AND state = wanted.state "
+        "AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) m ORDER BY m.id DESC LIMIT $5",
         current().tenant_id,
         campaign_id,
+        list(states),
         after,
         first + 1,
-        *(() if state is None else (state,)),
     )
     return Page.cut(rows, first)
 
