@@ -35,7 +35,7 @@ from app.outreach.rules.sending_limits import (
 )
 from app.outreach.rules.smtp_replies import Reaction
 from app.outreach.rules.submitting import Refusal
-from app.outreach.sending_reactions import react
+from app.outreach.sending_reactions import pause_if_always_in_doubt, react
 from db.queries.outreach import ledger, mailboxes
 from db.queries.outreach import mailbox_runs as query
 from db.queries.outreach.ledger import ClaimedMessage
@@ -185,6 +185,8 @@ class _Run:
         if isinstance(outcome, NotSubmitted):
             await put_off(self.caller, self.held, outcome.reason)
             self.is_over = True
+        elif settlement.state is MessageState.IN_DOUBT:
+            self.is_over = await pause_if_always_in_doubt(self.caller, self.held)
         elif settlement.reaction is not Reaction.NONE:
             until = await react(self.caller, self.held, message, settlement)
             if until is None:

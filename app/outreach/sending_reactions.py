@@ -12,6 +12,7 @@ from app.outreach.rules.deferral import (
     RECENT_TRIES,
     RecentTry,
     Settlement,
+    is_always_in_doubt,
     is_domain_distrusted,
     slowdown_level,
     slowdown_seconds,
@@ -71,6 +72,20 @@ async def pause_mailbox_because(caller: Caller, mailbox_id: UUID, words: str) ->
         mailbox = await mailboxes.lock_mailbox(mailbox_id)
         if mailbox is not None and mailbox.state != MailboxState.DISCONNECTED and mailbox.paused_at is None:
             await pause_locked(caller, mailbox, words)
+
+
+async def pause_if_always_in_doubt(caller: Caller, held: HeldMailbox) -> bool:
+    """After a doubt was recorded: a server that loses every answer must not put a whole list in doubt. True when paused."""
+    async with caller.transaction(read_only=True):
+        recent = await _recent(held)
+    if not is_always_in_doubt(recent):
+        return False
+    words = (
+        f"The last {RECENT_TRIES} mails ended in doubt: the mail server takes a mail and ends the connection without an "
+        "answer. Find out what became of them before you resume the mailbox."
+    )
+    await pause_mailbox_because(caller, held.mailbox_id, words)
+    return True
 
 
 async def _pause_domain_if_distrusted(caller: Caller, held: HeldMailbox, words: str) -> None:

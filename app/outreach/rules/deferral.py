@@ -144,6 +144,11 @@ def is_domain_distrusted(recent: Sequence[RecentTry]) -> bool:
     return 2 * failed >= len(recent)
 
 
+def is_always_in_doubt(recent: Sequence[RecentTry]) -> bool:
+    """Whether every one of the last RECENT_TRIES tries lost its answer: the server takes mail and never says so."""
+    return len(recent) >= RECENT_TRIES and all(each.outcome == AttemptOutcome.IN_DOUBT for each in recent)
+
+
 def slowdown_seconds(level: int, *, first_seconds: float = FIRST_SLOWDOWN_SECONDS) -> float:
     """How long a mailbox writes nothing to a provider that asked for less: `first_seconds`, doubling with each level."""
     return first_seconds * 2.0 ** (level - 1)

@@ -69,6 +69,20 @@ async def test_a_drop_after_the_final_dot_is_in_doubt_and_never_sent_again(sendi
     assert sending.received() == dict.fromkeys(people(3), 1)
 
 
+async def test_a_server_that_loses_every_answer_does_not_put_a_whole_list_in_doubt(sending: SendingStage) -> None:
+    mailbox = await sending.mailbox(username="alice+drop-after-dot@acme.example")
+    campaign = await sending.launched(people(25), [mailbox])
+
+    await sending.work(until=sending.later(days=1))
+
+    assert await sending.states(campaign) == {"in_doubt": 20, "planned": 5}
+    assert await sending.counts(campaign) == {"in_doubt": 20, "queued": 5}
+    assert await sending.state(campaign) == "running"
+    paused = await mailbox_by_id(sending.owner, mailbox.id)
+    assert paused.paused_at is not None
+    assert (paused.pause_reason or "").startswith("The last 20 mails ended in doubt")
+
+
 async def test_a_stalling_server_loses_nothing(sending: SendingStage) -> None:
     mailbox = await sending.mailbox()
     campaign = await sending.launched(people(2), [mailbox])

@@ -10,6 +10,7 @@ from app.outreach.rules.deferral import (
     RecentTry,
     Tries,
     connection_delay_seconds,
+    is_always_in_doubt,
     is_domain_distrusted,
     settle,
     slowdown_level,
@@ -86,6 +87,12 @@ def test_ten_mails_taken_since_a_slow_down_are_evidence_that_it_is_over() -> Non
 )
 def test_a_domain_is_distrusted_when_half_of_its_last_tries_failed(outcomes: list[str], is_distrusted: bool) -> None:
     assert is_domain_distrusted(tried(*outcomes)) is is_distrusted
+
+
+def test_a_server_always_leaves_doubts_when_none_of_its_last_twenty_tries_was_answered() -> None:
+    assert is_always_in_doubt(tried(*["in_doubt"] * 20))
+    assert not is_always_in_doubt(tried(*["in_doubt"] * 19))
+    assert not is_always_in_doubt(tried(*["in_doubt"] * 19, "bounced"))
 
 
 def test_connections_are_tried_again_after_half_a_minute_up_to_an_hour() -> None:
