@@ -11,8 +11,6 @@ from db.core.transaction import current
 
 _BEFORE_ALL = UUID(int=0)
 
-_BEFORE_ALL = UUID(int=0)
-
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
