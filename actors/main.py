@@ -1,6 +1,7 @@
 """The two processes behind the API: `run_relay` and `run_workers`. Each blocks until SIGTERM or SIGINT."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ LONG_QUEUES = ("imports", "maintenance")  # their jobs take minutes: at most hal
 
 REDIS_TIMEOUT_SECONDS = 5.0
 
+YOUNG_OBJECTS = 50_000  # between two collections: a batch of an import makes that many, and none of them is garbage
+
 
 def all_handlers() -> Handlers:
     """Of every module actors/<domain>/<noun>.py. Raises HandlersMistaken."""
@@ -38,7 +41,15 @@ def run_workers(settings: Settings, queues: frozenset[str] | None = None) -> Non
 
     half = max(1, settings.worker_threads // 2)
     worker = JobWorker(settings, all_handlers(), opening, queues=queues, prefetch=dict.fromkeys(LONG_QUEUES, half))
+    _collect_rarely()
     work_until_signalled(worker, settings)
+
+
+def _collect_rarely() -> None:
+    """Looking for cycles took half of an import's time in Python, most of it among the modules, which never go."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def run_relay(settings: Settings) -> None:

@@ -4,54 +4,30 @@ A worker that dies leaves the last committed batch; the job runs again and goes 
 dead but still runs cannot write: its batch no longer fits the checkpoint.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from app.core.caller import Caller
-from app.core.ids import new_ids_as_text
 from app.jobs.outbox import enqueue
+from app.outreach.contact_import_reading import Batch, Found, Source, rows_of
 from app.outreach.contact_imports import tell
 from app.outreach.jobs import RunContactImport
-from app.outreach.rules.contact_csv import CsvRow, RowProblem, RowReader
-from app.outreach.rules.contact_fields import ContactValues
-from app.outreach.rules.contact_rows import contact_reader
-from app.outreach.rules.import_plans import ImportState, OnDuplicate, format_from_json
-from app.outreach.uploads import CHUNK_BYTES, Upload, UploadIncomplete, complete_upload, upload_chunk
+from app.outreach.rules.contact_csv import CsvRow, RowProblem
+from app.outreach.rules.import_plans import ImportState, OnDuplicate
+from app.outreach.uploads import UploadIncomplete, complete_upload
 from db.queries.outreach import contact_imports as query
 from db.queries.outreach import contact_lists
 from db.queries.outreach import imported_contacts as bulk
 from db.queries.outreach.contact_imports import ContactImport, ImportError
 from db.queries.outreach.imported_contacts import Import, ImportedContact
 
-BATCH_ROWS = 8_000
-BATCHES_PER_PART = 25
+BATCHES_PER_PART = 10
 MOST_ERRORS_KEPT = 100_000
 _LONGEST_KEPT_CELL = 500
 _MOST_KEPT_CELLS = 60
 _EARLIER = "An earlier row of the file has this address."
-
-
-Found = tuple[CsvRow, ContactValues]
-
-
-@dataclass(slots=True)
-class Batch:
-    """Rows that follow the checkpoint, and the checkpoint behind them. `contacts` are by key, and sorted by it in the end."""
-
-    start: int
-    contacts: dict[str, Found] = field(default_factory=dict)
-    repeated: list[CsvRow] = field(default_factory=list)
-    refused: list[CsvRow] = field(default_factory=list)
-    next_offset: int = 0
-    next_row: int = 0
-    is_last: bool = False
-
-    @property
-    def rows(self) -> int:
-        return len(self.contacts) + len(self.repeated) + len(self.refused)
 
 
 async def run_contact_import(caller: Caller, import_id: UUID, part: int) -> None:
@@ -61,28 +37,15 @@ async def run_contact_import(caller: Caller, import_id: UUID, part: int) -> None
         return
     try:
         upload = await complete_upload(caller, running.upload_id)
-        async with aclosing(_batches(_Source(caller, upload, running))) as batches:
+        async with aclosing(Source(caller, upload, running).batches(BATCHES_PER_PART)) as batches:
+            all_new = False
             async for number, batch in batches:
+                batch.expects_none = all_new
                 if not await _commit(caller, import_id, batch, hand_over=number == BATCHES_PER_PART):
                     return
+                all_new = batch.all_new
     except UploadIncomplete as error:
         await _fail(caller, import_id, part, error.message)
-
-
-async def _batches(source: "_Source") -> AsyncGenerator[tuple[int, "Batch"], None]:
-    """Numbered from 1. The next batch is read and parsed while this one is written."""
-    reading = asyncio.create_task(source.next_batch())
-    try:
-        for number in range(1, BATCHES_PER_PART + 1):
-            batch = await reading
-            if not batch.is_last and number < BATCHES_PER_PART:
-                reading = asyncio.create_task(source.next_batch())
-            yield number, batch
-            if batch.is_last:
-                return
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _begin(caller: Caller, import_id: UUID, part: int) -> ContactImport | None:
@@ -110,41 +73,6 @@ async def _fail(caller: Caller, import_id: UUID, part: int, reason: str) -> None
         )
         await query.update_import(failed)
         await tell(caller, failed)
-
-
-class _Source:
-    """Reads the upload from the checkpoint on, a chunk at a time; parsing runs beside the event loop."""
-
-    def __init__(self, caller: Caller, upload: Upload, running: ContactImport) -> None:
-        self._caller = caller
-        self._upload = upload
-        self._read = contact_reader(tuple(running.columns))
-        self._position = running.next_offset
-        form = format_from_json(running.format)
-        self._reader = RowReader(form, offset=running.next_offset, number=running.next_row)
-
-    async def next_batch(self) -> Batch:
-        """At least BATCH_ROWS rows, or what is left. Raises UploadIncomplete."""
-        batch = Batch(self._reader.offset)
-        while batch.rows < BATCH_ROWS and not batch.is_last:
-            number, skip = divmod(self._position, CHUNK_BYTES)
-            data = (await upload_chunk(self._caller, self._upload, number))[skip:]
-            self._position += len(data)
-            batch.is_last = self._position >= self._upload.size_bytes
-            await asyncio.to_thread(self._parse, data, batch)
-        batch.next_offset, batch.next_row = self._reader.offset, self._reader.number
-        batch.contacts = dict(sorted(batch.contacts.items()))
-        return batch
-
-    def _parse(self, data: bytes, batch: Batch) -> None:
-        """The first row of an address counts; later ones repeat it."""
-        contacts, read = batch.contacts, self._read
-        for row in self._reader.feed(data, last=batch.is_last):
-            values = read(row)
-            if not isinstance(values, ContactValues):
-                batch.refused.append(values)
-            elif contacts.setdefault(values.email.key, found := (row, values)) is not found:
-                batch.repeated.append(row)
 
 
 async def _commit(caller: Caller, import_id: UUID, batch: Batch, *, hand_over: bool) -> bool:
@@ -191,19 +119,18 @@ async def _write(caller: Caller, running: ContactImport, batch: Batch) -> _Outco
     if not batch.contacts:
         return outcome
     target = Import(running.id, running.workspace_id, running.list_id, caller.now())
-    fresh = _imported(batch.contacts.values())
-    outcome.created = await bulk.insert_imported(target, fresh)
+    outcome.created = await bulk.insert_imported(target, batch.fresh, expects_none=batch.expects_none)
     if running.list_id is not None:
         await contact_lists.move_count(running.list_id, outcome.created, target.at)
-    if outcome.created < len(fresh):
-        await _meet_known(target, running, batch, {contact.id for contact in fresh}, outcome)
+    batch.all_new = outcome.created == len(batch.fresh)
+    if not batch.all_new:
+        await _meet_known(target, running, batch, outcome)
     return outcome
 
 
-async def _meet_known(
-    target: Import, running: ContactImport, batch: Batch, made: Collection[str], outcome: _Outcome
-) -> None:
+async def _meet_known(target: Import, running: ContactImport, batch: Batch, outcome: _Outcome) -> None:
     """Looks up who had been there before, to be updated or left."""
+    made = {contact.id for contact in batch.fresh}
     updates = running.on_duplicate == OnDuplicate.UPDATE
     found = await bulk.known_contacts(running.workspace_id, list(batch.contacts), lock=updates)
     known = {key: contact for key, contact in found.items() if str(contact.id) not in made}
@@ -222,27 +149,16 @@ def _known_rows(
     outcome: _Outcome,
 ) -> list[ImportedContact]:
     """What to update; the rest of the known ones are duplicates."""
-    changed = []
+    changed: list[ImportedContact] = []
     for key, contact in known.items():
         row, values = by_key[key]
         if contact.import_id == running.id:
             outcome.duplicates.append(_duplicate(row, _EARLIER))
         elif running.on_duplicate == OnDuplicate.UPDATE:
-            changed.append(_imported([(row, values)])[0]._replace(id=str(contact.id)))
+            changed += rows_of([(str(contact.id), values)])
         else:
             outcome.duplicates.append(_duplicate(row, "The workspace has this contact already; it was left as it is."))
     return changed
-
-
-def _imported(found: Iterable[Found]) -> list[ImportedContact]:
-    """With new ids, ascending in the order given."""
-    rows = list(found)
-    return [
-        ImportedContact(made, email.address, email.key, first_name, last_name, company, fields)
-        for made, (_row, (email, first_name, last_name, company, fields)) in zip(
-            new_ids_as_text(len(rows)), rows, strict=True
-        )
-    ]
 
 
 def _duplicate(row: CsvRow, message: str) -> CsvRow:

@@ -1,11 +1,15 @@
 """Importing a CSV: every row is a contact once, or has a reason; nothing is lost or doubled by who dies when."""
 
+import asyncio
+
+import asyncpg
 import pytest
 
 from app.core.errors import DomainError, Forbidden, NotFound, Problems, WrongState
+from app.core.ids import new_id
 from app.core.permissions import WorkspaceRole
 from app.core.resources import Resources
-from app.outreach import contact_import_runs
+from app.outreach import contact_import_reading, contact_import_runs
 from app.outreach.contact_import_runs import run_contact_import
 from app.outreach.contact_imports import (
     ImportOrder,
@@ -19,7 +23,10 @@ from app.outreach.contact_imports import (
 from app.outreach.contact_lists import contact_lists_by_ids, contacts_on_list, create_contact_list
 from app.outreach.contacts import ContactInput, contacts, create_contact
 from app.outreach.rules.import_plans import OnDuplicate, ReadingChoices
+from db.core.migration import OWNER
+from db.queries.outreach.imported_contacts import KNOWN
 from tests.app.outreach.contact_stage import Stage, new_stage
+from tests.servers import TestServers
 
 PEOPLE = (
     b"E-Mail,First name,Surname,Organisation,Job Title\n"
@@ -121,6 +128,58 @@ async def test_a_large_file_is_imported_in_parts_that_hand_over(stage: Stage, mo
     assert await stage.count("contact_list_members") == 30_000
     jobs = await stage.rows("SELECT payload FROM jobs WHERE tenant_id = $1 AND kind = 'contact_import.run' ORDER BY id")
     assert [job["payload"]["part"] for job in jobs] == list(range(1, done.part + 1))
+
+
+async def test_known_contacts_after_a_long_stretch_of_new_ones_are_found_out(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a batch of new ones the next is tried as one of new ones, too; this one is not."""
+    monkeypatch.setattr(contact_import_reading, "BATCH_ROWS", 1)
+    target = await create_contact_list(stage.owner, stage.workspace_id, "Mixed")
+    for name in ("user15000@mail0.example", "user15001@mail1.example"):
+        await create_contact(stage.owner, stage.workspace_id, ContactInput(email=name, first_name="Old"))
+
+    done = await stage.imported(many(16_000), list_id=target.id, on_duplicate=OnDuplicate.UPDATE)
+
+    assert (done.rows_read, done.rows_created, done.rows_updated, done.rows_duplicate) == (16_000, 15_998, 2, 0)
+    assert await stage.count("contacts") == 16_000 == await stage.count("contact_list_members")
+    (listed,) = await contact_lists_by_ids(stage.owner, [target.id])
+    assert listed is not None
+    assert listed.contact_count == 16_000
+    again = await stage.imported(many(16_000), list_id=target.id)
+    assert (again.rows_created, again.rows_duplicate) == (0, 16_000)
+    assert await stage.count("contact_list_members") == 16_000
+
+
+async def test_two_imports_of_one_file_at_the_same_time_make_each_contact_once(stage: Stage) -> None:
+    first, second = [
+        await import_contacts(stage.owner, stage.workspace_id, ImportOrder(await stage.uploaded(many(20_000))))
+        for _ in range(2)
+    ]
+
+    both = await asyncio.gather(stage.finished(first), stage.finished(second))
+
+    assert {done.state for done in both} == {"completed"}
+    assert sum(done.rows_created for done in both) == 20_000 == await stage.count("contacts")
+    assert sum(done.rows_duplicate for done in both) == 20_000
+
+
+async def test_known_contacts_are_looked_up_by_their_key_although_nothing_is_known_of_the_table(
+    servers: TestServers, databases: dict[str, str]
+) -> None:
+    """Without statistics PostgreSQL once read the whole workspace for every key."""
+    owner = await asyncpg.connect(servers.url(databases["oltp"], OWNER))
+    try:
+        await owner.execute("CREATE TEMPORARY TABLE contacts (LIKE contacts INCLUDING INDEXES)")
+        await owner.execute("SET plan_cache_mode = force_generic_plan")
+        await owner.execute(f"PREPARE known (uuid, uuid, text[]) AS {KNOWN}")
+        plan = await owner.fetch(f"EXPLAIN EXECUTE known ('{new_id()}', '{new_id()}', '{{a,b}}')")
+    finally:
+        await owner.close()
+
+    scans = [row[0] for row in plan if "Scan using" in row[0]]
+    assert len(scans) == 1
+    assert "email_key" in scans[0]
 
 
 async def test_two_workers_on_the_same_part_import_nothing_twice(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
