@@ -8,8 +8,6 @@ from datetime import datetime
 from email.utils import format_datetime
 from hashlib import sha256
 
-import html2text
-
 from app.core.errors import DomainError, ErrorCode
 from app.outreach.rules.header_safety import (
     BrokenMail,
@@ -19,6 +17,7 @@ from app.outreach.rules.header_safety import (
     check_finished,
     text_line,
 )
+from app.outreach.rules.html_text import text_from_html
 from app.outreach.rules.unsubscribe_headers import Unsubscribe, unsubscribe_lines
 
 LONGEST_BODY = 1_000_000
@@ -78,15 +77,6 @@ def compose(mail: OutgoingMail) -> bytes:
     names = [line.partition(":")[0] for line in lines]
     check_finished(raw, names=[*names, "MIME-Version", *(line.partition(":")[0] for line in head)])
     return raw
-
-
-def text_from_html(html: str) -> str:
-    """The text part for readers without HTML: links are kept, pictures are not."""
-    reader = html2text.HTML2Text(bodywidth=0)
-    reader.ignore_images = True
-    reader.unicode_snob = True
-    reader.use_automatic_links = True
-    return reader.handle(html).strip() + "\n"
 
 
 def _header_lines(mail: OutgoingMail) -> list[str]:
