@@ -91,6 +91,12 @@ class Buckets:
             self._unsettled.add(name)
         return self._budget(caller, bucket, cost)
 
+    def need(self, caller: Caller, cost: int) -> None:
+        """Raises Throttled when `cost` points are not there; takes nothing."""
+        bucket = self._filled(f"{caller.tenant}:{caller.actor}")
+        if cost > bucket.level:
+            raise Throttled((cost - bucket.level) / self.rate)
+
     def look(self, caller: Caller, requested: int) -> Budget:
         """The caller's budget as it stands, for an answer that took nothing."""
         return self._budget(caller, self._filled(f"{caller.tenant}:{caller.actor}"), requested)

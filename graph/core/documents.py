@@ -78,6 +78,10 @@ class Documents:
         self._sign_in = sign_in
         self._kept: OrderedDict[tuple[str, str | None], Operation] = OrderedDict()
 
+    def knows(self, text: str, name: str | None) -> bool:
+        """Whether the operation is kept: then nothing is read for it."""
+        return (text, name) in self._kept
+
     def operation(self, text: str, name: str | None, *, signed_in: bool) -> Operation:
         """The operation to run. Raises Refused, or Closed when `signed_in` is false and the operation is not open."""
         kept = self._kept.get((text, name))

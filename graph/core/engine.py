@@ -24,7 +24,7 @@ from graph.core.limits import check_cost
 from graph.core.request import Request
 from graph.core.scalars import unfit_text
 
-# What reading and refusing a document takes from the budget.
+# What reading and refusing a document takes from the budget. Without a token, that is the budget of the address.
 REFUSAL_COST = 10
 
 
@@ -81,12 +81,16 @@ class Engine:
         """
         signed_in = caller.kind is not CallerKind.ANONYMOUS
         try:
+            if not self.documents.knows(request.query, request.operation_name):
+                self.buckets.need(caller, REFUSAL_COST)  # else a refused document would be read for nothing
             operation = self.documents.operation(request.query, request.operation_name, signed_in=signed_in)
             cost = operation.cost(request.variables)
             check_cost(cost, self.documents.limits)
             _check_text(request.variables)
+        except Throttled as error:
+            raise Stopped(self.denied(caller, error, requested=REFUSAL_COST)) from None
         except Closed:
-            raise Stopped(self.denied(caller, denial or Unauthenticated())) from None
+            raise Stopped(self._closed(caller, denial or Unauthenticated())) from None
         except Refused as error:
             raise Stopped(self._refused(caller, error.errors)) from None
         except GraphQLError as error:
@@ -136,6 +140,14 @@ class Engine:
         """An answer that says no before the document counts. Takes nothing from the budget."""
         budget = self.buckets.look(caller, requested)
         return Answer({"errors": [refusal(error)], "extensions": {"cost": budget.shown()}}, is_denied=True)
+
+    def _closed(self, caller: Caller, denial: Unauthenticated) -> Answer:
+        """The denial of a document that was read to see that it is none of this caller's: charged like a refusal."""
+        try:
+            self.buckets.take(caller, REFUSAL_COST)
+        except Throttled as error:
+            return self.denied(caller, error, requested=REFUSAL_COST)
+        return self.denied(caller, denial, requested=REFUSAL_COST)
 
     def _refused(self, caller: Caller, errors: list[GraphQLError]) -> Answer:
         try:

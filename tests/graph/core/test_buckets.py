@@ -15,6 +15,10 @@ from app.core.resources import Resources
 from graph.core.application import GraphQLApplication
 from graph.core.buckets import Buckets
 from graph.core.build import PublicSchema
+from graph.core.documents import Documents
+from graph.core.engine import Engine, Stopped
+from graph.core.errors import TopLevelCode
+from graph.core.request import Request
 from tests.graph.core.client import serving_graphql
 from tests.graph.core.fake_door import FakeDoor
 
@@ -116,3 +120,39 @@ async def test_an_empty_budget_is_429_and_says_when_to_come_back(schema: PublicS
     assert error["extensions"] == {"code": "THROTTLED", "retryAfter": int(second.headers["retry-after"])}
     assert error["extensions"]["retryAfter"] == 22
     assert second.json()["extensions"]["cost"]["requested"] == 26
+
+
+@pytest.mark.parametrize("token", [None, "Bearer stale"])
+async def test_documents_that_are_refused_for_want_of_a_token_are_paid_by_the_address(
+    schema: PublicSchema, resources: Resources, token: str | None
+) -> None:
+    alone = Resources(settings=resources.settings, clock=resources.clock, cipher=resources.cipher, redis=None)
+    application = GraphQLApplication(schema, FakeDoor(alone), alone)
+    application.buckets.capacity, application.buckets.rate = 100, 0.001
+    headers = {"authorization": token} if token else {}
+    async with (
+        serving_graphql(application) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", headers=headers) as http,
+    ):
+        answers = [await http.post("/graphql", json={"query": f"{{ nope{number} }}"}) for number in range(12)]
+        read = application.documents.misses
+        ways = [await http.post("/graphql", json={"query": query}) for query in ("{", "{ notes { edges { cursor } } }")]
+
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+    assert answers[0].json()["extensions"]["cost"]["remaining"] == 90
+    assert answers[-1].json()["errors"][0]["extensions"]["code"] == "THROTTLED"
+    assert [answer.status_code for answer in ways] == [429, 429]
+    assert (read, application.documents.misses) == (10, 10)  # with nothing left, nothing is read
+
+
+async def test_a_known_operation_runs_on_less_than_a_refusal_costs(schema: PublicSchema, caller: Caller) -> None:
+    documents = Documents(schema._schema, sign_in=schema.anonymous_mutations)
+    engine = Engine(schema, documents, Buckets(capacity=15, rate=0.001, redis=None))
+    cheap = Request("{ notes { edges { cursor } } }", {}, None)
+
+    for _ in range(15):
+        engine.prepare(cheap, caller)
+    with pytest.raises(Stopped) as caught:
+        engine.prepare(cheap, caller)
+
+    assert caught.value.answer.code is TopLevelCode.THROTTLED
