@@ -9,11 +9,12 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 LARGEST = 200
+GATHER_SECONDS = 0.001
 
 
 class TenantBatches(Generic[Item, Answer]):
     """`call(tenant_id, items)` answers for each item, in order. It runs once at a time per tenant; alone, an item does
-    not wait. An exception of the call is raised to everyone in that batch."""
+    not wait; among many, for a millisecond. An exception of the call is raised to everyone in that batch."""
 
     def __init__(self, call: Callable[[UUID, Sequence[Item]], Awaitable[Sequence[Answer]]]) -> None:
         self._call = call
@@ -29,7 +30,13 @@ class TenantBatches(Generic[Item, Answer]):
 
     async def _work(self, tenant_id: UUID) -> None:
         try:
-            while waiting := self._waiting.pop(tenant_id, None):
+            batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+            while True:
+                if len(batch) > 1:
+                    await asyncio.sleep(GATHER_SECONDS)  # those who were just answered ask again in a moment
+                waiting = self._waiting.pop(tenant_id, None)
+                if waiting is None:
+                    return
                 batch, rest = waiting[:LARGEST], waiting[LARGEST:]
                 if rest:
                     self._waiting[tenant_id] = rest

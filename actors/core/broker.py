@@ -19,9 +19,7 @@ from app.core.settings import Settings
 
 NAMESPACE = "penguinmails-jobs"
 HEARTBEAT_MILLISECONDS = 15_000
-MAINTENANCE_CHANCE = (
-    100_000  # of a million commands: a killed worker's messages come back within seconds of the heartbeat
-)
+MAINTENANCE_CHANCE = 100_000  # of a million: a killed worker's messages come back seconds after its heartbeat ended
 URGENT = 0
 BELL_SECONDS = 0.5
 BUSY_SECONDS = 0.005
@@ -44,7 +42,8 @@ def jobs_redis_url(settings: Settings) -> str:
 
 
 class JobConsumer(Consumer):
-    """Dramatiq's consumer polls, up to a tenth of a second late; this one waits for the relay's bell.
+    """Dramatiq's consumer polls, up to a tenth of a second late, and asks Redis once per finished message. This one waits
+    for the relay's bell and settles many at once: a message that is settled late, or never, finds its job claimed.
 
     `prefetch` counts what runs and what waits in this process.
     """
@@ -55,16 +54,21 @@ class JobConsumer(Consumer):
         self._prefetch = prefetch
         self._fetched: deque[bytes] = deque()
         self._held: set[str] = set()
+        self._done: deque[str] = deque()
 
     def ack(self, message: MessageProxy) -> None:
-        self._settle("ack", message)
+        """Called by worker threads; Redis hears of it with the next fetch."""
+        self._done.append(message.options["redis_message_id"])
+        self._held.discard(message.message_id)
 
-    def nack(self, message: MessageProxy) -> None:
-        self._settle("nack", message)
+    nack = ack  # a job's failure is recorded in its row; a dead-letter queue in Redis would be a second truth
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         if ids := [message.options["redis_message_id"] for message in messages]:
             self._broker.do_requeue(self._queue, *ids)
+
+    def close(self) -> None:
+        self._settle()
 
     def __next__(self) -> MessageProxy | None:
         """The next message, or None when there was none for a moment: dramatiq then looks whether to stop."""
@@ -75,15 +79,17 @@ class JobConsumer(Consumer):
         except blocking_redis.ConnectionError as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
-    def _settle(self, command: str, message: MessageProxy) -> None:
-        try:
-            getattr(self._broker, f"do_{command}")(self._queue, message.options["redis_message_id"])
-        except blocking_redis.ConnectionError as error:
-            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
-        finally:
-            self._held.discard(message.message_id)
+    def _settle(self) -> None:
+        done = [self._done.popleft() for _ in range(len(self._done))]
+        if not done:
+            return
+        pipeline = self._broker.client.pipeline(transaction=True)
+        pipeline.srem(f"{NAMESPACE}:__acks__.{self._broker.broker_id}.{self._queue}", *done)
+        pipeline.hdel(_messages(self._queue), *done)
+        pipeline.execute()
 
     def _fetch(self) -> None:
+        self._settle()
         room = self._prefetch - len(self._held)
         if room <= 0:
             time.sleep(BUSY_SECONDS)

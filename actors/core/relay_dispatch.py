@@ -14,7 +14,7 @@ from app.jobs.dispatching import Dispatches, Window, dispatch
 from app.jobs.leadership import Leadership
 
 MOST_HINTED = 200
-SHORTEST_PAUSE = 0.005
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.005, 0.05
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class QueueDispatcher:
 
     async def run(self, leadership: Leadership, gate: asyncio.Semaphore, full_query_seconds: float) -> None:
         """Until it fails. Raises LeadershipLost and what the database raises."""
-        full_at = 0.0
+        full_at, pause = 0.0, SHORTEST_PAUSE
         while True:
             started = time.monotonic()
             is_full = started >= full_at or not self._hinted
@@ -56,10 +56,9 @@ class QueueDispatcher:
             if is_full:
                 self._last = out.last or self._last
             await self._push(out)
-            took = time.monotonic() - started
-            if out.more:
-                full_at = 0.0
-                await asyncio.sleep(max(SHORTEST_PAUSE, took))
+            if out.more:  # at once while the workers take it, less and less often while they do not
+                full_at, pause = 0.0, SHORTEST_PAUSE if out.jobs else min(2 * pause, LONGEST_PAUSE)
+                await asyncio.sleep(SHORTEST_PAUSE if out.jobs else pause)
                 continue
             if is_full:
                 full_at = started + full_query_seconds

@@ -27,7 +27,7 @@ class Window:
 
     @property
     def share(self) -> int:
-        return max(1, self.size // 2)
+        return max(1, self.size * 3 // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +57,15 @@ async def dispatch(
     """
     now = leadership.clock.now()
     async with leadership.transaction():
-        out = await rows.dispatched_count(queue)
+        out, due = await rows.queue_now(queue, now, at_most=_SAMPLE)
         room = window.size - out
-        if room <= 0:
-            return Dispatches([], more=True)
-        share = window.share
-        if tenants is not None:
-            jobs = await rows.dispatch_due(queue, room=room, share=share, now=now, after=after, tenants=tenants)
-            full = len(jobs) == room or any(job.turn >= share for job in jobs)
-            return Dispatches(jobs, more=full or (not jobs and out > 0))
-        due = await rows.tenants_due(queue, now, at_most=_SAMPLE)
-        if not due:
-            return Dispatches([], more=False)
+        if room <= 0 or not due:
+            return Dispatches([], more=bool(due))
         # While few jobs are due, their tenants are named; the loose scan over all who wait is for a backlog.
-        named = list(set(due)) if len(due) < _SAMPLE else None
-        jobs = await rows.dispatch_due(queue, room=room, share=share, now=now, after=after, tenants=named)
+        all_due = list(set(due)) if len(due) < _SAMPLE else None
+        jobs = await rows.dispatch_due(
+            queue, room=room, share=window.share, now=now, after=after, tenants=all_due if tenants is None else tenants
+        )
     return Dispatches(jobs, more=len(due) > len(jobs))
 
 

@@ -41,7 +41,7 @@ def _pick(tenants: str) -> str:
         SELECT tenant_id, id, priority, due_at FROM jobs
         WHERE queue = $1 AND {_WAITING} AND tenant_id = w.tenant_id AND priority = p.priority AND due_at <= $4
         ORDER BY due_at
-        LIMIT (SELECT greatest(1, least($3::bigint, ceil(2.0 * $2 / greatest(1, count(*)))::bigint)) FROM waiting)) j
+        LIMIT (SELECT greatest(1, least($3::bigint, ceil(2.0 * $2 / greatest(1, count(tenant_id)))::bigint)) FROM waiting)) j
       LEFT JOIN held h ON h.tenant_id = j.tenant_id
       WHERE w.tenant_id IS NOT NULL),
     picked AS (
@@ -71,21 +71,20 @@ class DispatchedJob:
     turn: int
 
 
-async def dispatched_count(queue: str) -> int:
-    """How many jobs of the queue are out and not yet claimed."""
-    count: int = await current().fetchval("SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'dispatched'", queue)
-    return count
-
-
-async def tenants_due(queue: str, now: datetime, *, at_most: int) -> list[UUID]:
-    """The tenants of the first `at_most` due jobs, one entry for each job."""
-    rows = await current().fetch(
-        f"SELECT tenant_id FROM jobs WHERE queue = $1 AND {_WAITING} AND due_at <= $2 ORDER BY due_at LIMIT $3",
+async def queue_now(queue: str, now: datetime, *, at_most: int) -> tuple[int, list[UUID]]:
+    """How many jobs are out and not yet claimed; and the tenants of the first `at_most` due jobs, one entry per job."""
+    row = await current().fetchrow(
+        f"""
+        SELECT (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'dispatched') AS out,
+          ARRAY (SELECT tenant_id FROM jobs WHERE queue = $1 AND {_WAITING} AND due_at <= $2
+                 ORDER BY due_at LIMIT $3) AS due
+        """,
         queue,
         now,
         at_most,
     )
-    return [row["tenant_id"] for row in rows]
+    assert row is not None
+    return row["out"], row["due"]
 
 
 async def dispatch_due(  # the statement's own arguments

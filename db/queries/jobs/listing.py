@@ -93,7 +93,11 @@ class QueueRow:
 
 
 async def queue_rows(now: datetime) -> list[QueueRow]:
-    """The tenant's queues that have open jobs or dead ones."""
+    """The tenant's queues that have open jobs or dead ones.
+
+    Three parts, each with its own partial index: asked for by `state <> 'completed'`, PostgreSQL read the finished jobs
+    of every tenant as well (88 ms for 200,000 of them).
+    """
     return await all_rows(
         QueueRow,
         """
@@ -103,7 +107,10 @@ async def queue_rows(now: datetime) -> list[QueueRow]:
           count(*) FILTER (WHERE state = 'running'),
           count(*) FILTER (WHERE state = 'dead'),
           min(due_at) FILTER (WHERE due_at <= $2)
-        FROM jobs WHERE tenant_id = $1 AND state <> 'completed' GROUP BY queue ORDER BY queue
+        FROM (SELECT queue, state, due_at FROM jobs WHERE tenant_id = $1 AND state IN ('queued', 'retry_scheduled')
+          UNION ALL SELECT queue, state, due_at FROM jobs WHERE tenant_id = $1 AND state IN ('dispatched', 'running')
+          UNION ALL SELECT queue, state, due_at FROM jobs WHERE tenant_id = $1 AND state = 'dead') AS open
+        GROUP BY queue ORDER BY queue
         """,
         current().tenant_id,
         now,
