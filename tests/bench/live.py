@@ -17,7 +17,7 @@ from tests.bench.seeding import Seeded, seed_tenant
 from tests.bench.sockets import Arrived, Subscriber
 
 SUBSCRIBERS, AT_ONCE = 1_000, 50
-EVENTS, EVERY_SECONDS = 24, 0.75
+EVENTS, EVERY_SECONDS = 20, 0.75
 WARM_UP = 4
 LAST_SECONDS = 15.0
 QUERY = "subscription { tenantEvents { cursor topic at objectId version payload } }"

@@ -21,7 +21,7 @@ from tests.bench.deployment import Deployment, Running, stop
 from tests.bench.figures import Figure, median_ratio
 from tests.bench.seeding import Seeded, seed_tenant
 
-SANDBOX_MAILS, SINK_MAILS, ROUNDS = 3_000, 3_000, 3
+SANDBOX_MAILS, SINK_MAILS, ROUNDS = 2_000, 2_000, 3
 SENDERS = 8
 GIVE_UP_SECONDS = 180.0
 WHERE_POSTFIX_MAY_BE = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin{os.pathsep}/usr/local/sbin"
