@@ -128,7 +128,7 @@ def _worded(error: GraphQLError, request_id: str) -> dict[str, Any]:
     if isinstance(cause, TooComplex):
         return {"message": cause.message, "extensions": {"code": TopLevelCode.QUERY_TOO_COMPLEX.value}}
     if isinstance(cause, GraphQLError) and (error.path is None or cause.nodes):
-        return bad_input(shortened(cause.message))
+        return bad_input(shortened(_naming(error, cause)))
     return internal(cause, request_id, path=error.path)
 
 
@@ -142,6 +142,11 @@ def _cause(error: GraphQLError) -> Exception:
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     return cause
+
+
+def _naming(error: GraphQLError, cause: GraphQLError) -> str:
+    """The message that says also which variable is meant: graphql-core puts that around what its type has to say."""
+    return error.message if error.message.endswith(cause.message) else cause.message
 
 
 def _extensions(error: RequestError) -> dict[str, Any]:

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from graphql import ASTValidationRule, GraphQLError, StringValueNode, specified_rules
+from graphql import (
+    ArgumentNode,
+    ASTValidationRule,
+    GraphQLError,
+    StringValueNode,
+    ValuesOfCorrectTypeRule,
+    VariableDefinitionNode,
+    specified_rules,
+)
 from graphql.validation import recommended_rules
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -18,8 +26,23 @@ class FitTextRule(ASTValidationRule):
             self.report_error(GraphQLError("Text cannot hold the character NUL or a lone surrogate.", node))
 
 
+class NamedValuesRule(ValuesOfCorrectTypeRule):
+    """Values fit their types; the message names the argument or variable, which the specification's rule does not."""
+
+    _place = ""
+
+    def enter_argument(self, node: ArgumentNode, *_args: Any) -> None:
+        self._place = f"Argument '{node.name.value}'"
+
+    def enter_variable_definition(self, node: VariableDefinitionNode, *_args: Any) -> None:
+        self._place = f"Variable '${node.variable.name.value}'"
+
+    def report_error(self, error: GraphQLError) -> None:
+        error.message = f"{self._place} has invalid value: {error.message}"
+        super().report_error(error)
+
+
+_SPECIFIED = tuple(NamedValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules)
 RULES: tuple[type[ASTValidationRule], ...] = tuple(
-    dict.fromkeys(
-        (*specified_rules, *recommended_rules, MaybeNullValidationRule, OneOfInputValidationRule, FitTextRule)
-    )
+    dict.fromkeys((*_SPECIFIED, *recommended_rules, MaybeNullValidationRule, OneOfInputValidationRule, FitTextRule))
 )

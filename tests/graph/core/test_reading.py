@@ -247,3 +247,26 @@ async def test_loaders_batch_and_remember_until_told_to_forget(caller: Caller) -
 
 def test_every_error_code_has_its_sentence() -> None:
     assert set(SENTENCES) == set(ErrorCode)
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "says"),
+    [
+        ("query ($n: Int!) { notes(first: $n) { edges { cursor } } }", {}, "Variable '$n' has invalid value: Expected"),
+        ("query ($n: Int!) { notes(first: $n) { edges { cursor } } }", {"n": None}, "Variable '$n' has invalid value: Expected"),
+        ("query ($n: Int) { notes(first: $n) { edges { cursor } } }", {"n": "x"}, "Variable '$n' has invalid value: Int cannot represent"),
+        ("query ($n: Int) { notes(first: $n) { edges { cursor } } }", {"n": None}, "Argument 'first' has invalid value: Expected variable '$n'"),
+        ("mutation ($i: AddNoteInput!) { addNote(input: $i) { length } }", {"i": {"text": None}}, "Variable '$i' has invalid value at .text: Expected"),
+        ("{ notes(first: \"x\") { edges { cursor } } }", {}, "Argument 'first' has invalid value: Int cannot represent"),
+        ("{ notes(first: null) { edges { cursor } } }", {}, "Argument 'first' has invalid value: Expected"),
+        ("query ($n: Int = \"x\") { notes(first: $n) { edges { cursor } } }", {}, "Variable '$n' has invalid value: Int cannot"),
+        ("mutation { addNote(input: {text: 1}) { length } }", {}, "Argument 'input' has invalid value: String cannot represent"),
+    ],
+)  # fmt: skip
+async def test_a_value_of_the_wrong_type_is_refused_by_the_name_of_its_variable_or_argument(
+    schema: PublicSchema, caller: Caller, query: str, variables: dict[str, Any], says: str
+) -> None:
+    answer = await run(schema, caller, query, variables)
+
+    assert answer["errors"][0]["extensions"] == {"code": "BAD_INPUT"}
+    assert answer["errors"][0]["message"].startswith(says)
