@@ -117,14 +117,22 @@ def empty_connection() -> "Connection[Any]":
     )
 
 
-def bounded(reason: str) -> dict[str, Any]:
-    """For `strawberry.field(metadata=bounded("a person belongs to few tenants"))`: a list that needs no connection."""
-    return {"bounded": reason}
+def bounded(reason: str, *, points: int = 0) -> dict[str, Any]:
+    """For `strawberry.field(metadata=bounded("a person belongs to few tenants"))`: a list that needs no connection.
+
+    `points`: what it costs at most, where that is more than one question to the database.
+    """
+    return {"bounded": reason, "points": points}
 
 
 def is_bounded(field: Any) -> bool:
     """Whether the strawberry field was declared with `bounded`."""
     return bool((getattr(field, "metadata", None) or {}).get("bounded"))
+
+
+def points_of(field: Any) -> int:
+    """The `points` that the strawberry field was declared with; 0: it costs what every field does."""
+    return int((getattr(field, "metadata", None) or {}).get("points", 0))
 
 
 def write_cursor(key: str) -> str:

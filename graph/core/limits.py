@@ -30,10 +30,12 @@ from graphql import (
     is_leaf_type,
 )
 
+from graph.core.connections import points_of
 from graph.core.errors import TooComplex
 from graph.core.price import MOST_PAGE, Price, Product, Sum, VariableCount, number
 
 INTROSPECTION_COST = 100
+_BACKREF = "strawberry-definition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ def _price(node: FieldNode, field: GraphQLField | None, inner: Price) -> Price:
     """A leaf is free, an object one point; a list multiplies what its items cost.
 
     A connection multiplies through its `first`, and `nodes` by the number of its ids. The two objects between a
-    connection and its nodes, the edge and the page info, are free.
+    connection and its nodes, the edge and the page info, are free. Fields declared with `points` cost those.
     """
     if field is None or is_leaf_type(get_named_type(field.type)):
         return 0
@@ -202,7 +204,7 @@ def _price(node: FieldNode, field: GraphQLField | None, inner: Price) -> Price:
         return Sum.of(1, Product.of(_first(node, field), inner))
     if "ids" in field.args:
         return Product.of(_length(node), Sum.of(1, inner))
-    return Sum.of(1, inner)
+    return Sum.of(points_of(field.extensions.get(_BACKREF)) or 1, inner)
 
 
 def _first(node: FieldNode, field: GraphQLField) -> Price:

@@ -9,6 +9,7 @@ from app.core.caller import Caller, job_caller
 from app.core.door import ConnectionFacts
 from app.core.ids import NIL
 from app.core.permissions import TenantRole
+from app.identity import viewers as use
 from app.identity.door import SessionDoor
 from app.identity.invitations import invitations, invite_member, send_invitation
 from app.identity.user_mail import send_verification_to
@@ -307,3 +308,35 @@ async def test_nobody_without_a_token_gets_past_the_sign_in_operations(world: Wo
         answer = await run(schema, world.visitor(), query)
 
         assert [each["extensions"]["code"] for each in answer["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_ones_tenants_are_loaded_once_however_often_they_are_selected(
+    acme: MadeTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Caller] = []
+    own_tenants = use.own_tenants
+
+    async def counting(caller: Caller) -> list[use.OwnTenant]:
+        asked.append(caller)
+        return await own_tenants(caller)
+
+    monkeypatch.setattr(use, "own_tenants", counting)
+    selections = " ".join(
+        f"v{number}: viewer {{ a: tenants {{ role }} b: tenants {{ role }} }}" for number in range(20)
+    )
+
+    answer = await run(schema, acme.owner, f"{{ {selections} }}")
+
+    assert [viewer["b"] for viewer in answer["data"].values()] == [[{"role": "OWNER"}]] * 20
+    assert len(asked) == 1
+    assert answer["extensions"]["cost"]["requested"] == 20 * (1 + 50 + 50)
+
+
+async def test_after_switching_ones_tenants_are_those_of_the_new_session(acme: MadeTenant) -> None:
+    switched = await call(
+        acme.member,
+        f"mutation($input: SwitchTenantInput!) {{ switchTenant(input: $input) {{ viewer {{ role tenants {{ tenant {{ id }} role }} }} {ERRORS} }} }}",
+        {"input": {"tenantId": global_id("Tenant", acme.tenant_id)}},
+    )
+
+    assert switched["viewer"]["tenants"] == [{"tenant": {"id": global_id("Tenant", acme.tenant_id)}, "role": "MEMBER"}]
