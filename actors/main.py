@@ -19,8 +19,8 @@ from app.core.resources import Resources
 from app.core.settings import Settings
 from app.wiring import build_resources, opened
 
-LONG_QUEUES = ("imports", "maintenance")  # their jobs take minutes: at most half of a worker's threads run each of them
-
+# How much of a worker's threads a queue may hold at most, so that its long jobs leave room for all others.
+QUEUE_SHARES = {"sending": 0.75, "planning": 0.75, "imports": 0.5, "maintenance": 0.25}
 REDIS_TIMEOUT_SECONDS = 5.0
 
 YOUNG_OBJECTS = 50_000  # between two collections: a batch of an import makes that many, and none of them is garbage
@@ -39,8 +39,8 @@ def run_workers(settings: Settings, queues: frozenset[str] | None = None) -> Non
         async with opened(build_resources(settings)) as resources:
             yield resources
 
-    half = max(1, settings.worker_threads // 2)
-    worker = JobWorker(settings, all_handlers(), opening, queues=queues, prefetch=dict.fromkeys(LONG_QUEUES, half))
+    limits = {queue: max(1, int(settings.worker_threads * share)) for queue, share in QUEUE_SHARES.items()}
+    worker = JobWorker(settings, all_handlers(), opening, queues=queues, prefetch=limits)
     _collect_rarely()
     work_until_signalled(worker, settings)
 

@@ -198,7 +198,7 @@ class Relay:
     async def _report(self, leadership: Leadership, gate: asyncio.Semaphore) -> None:
         while True:
             async with gate:
-                found, oldest = await loads(leadership)
+                found, oldest = await loads(leadership, self._queues)
             self.metrics.oldest_due.set(oldest)
             self.metrics.jobs.clear()
             for load in found:

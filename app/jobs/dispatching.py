@@ -88,11 +88,11 @@ async def reschedule_lost(leadership: Leadership) -> int:
         return await rows.reschedule_lost(leadership.clock.now(), limit=_SWEEP_LIMIT)
 
 
-async def loads(leadership: Leadership) -> tuple[list[QueueLoad], float]:
+async def loads(leadership: Leadership, queues: Sequence[str]) -> tuple[list[QueueLoad], float]:
     """Open jobs by queue and state, and for how many seconds the most delayed one has been due."""
     now = leadership.clock.now()
     async with leadership.transaction():
-        oldest = await rows.oldest_due_at(now)
+        oldest = await rows.oldest_due_at(queues, now)
         found = await rows.queue_loads()
     return found, 0.0 if oldest is None else (now - oldest).total_seconds()
 

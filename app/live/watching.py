@@ -21,6 +21,7 @@ from db.queries.live.reading import EventFilter
 __all__ = ["CursorExpired", "Only", "StoredEvent", "state", "stream", "tenant_events"]
 
 PAGE = 500
+LOOKED_AT = 20_000
 
 Value = TypeVar("Value")
 
@@ -134,21 +135,25 @@ async def _events(
 async def _from_table(
     caller: Caller, only: Only, position: int
 ) -> AsyncGenerator[tuple[int, StoredEvent | None], None]:
-    """(position, event) up to the head as it is now, and at the end (head, None). Raises CursorExpired."""
+    """(position, event) up to the head as it is now; (position, None) where nothing fits. Raises CursorExpired.
+
+    Each transaction looks at a bounded number of positions, however few of them fit.
+    """
     head: int | None = None
-    while True:
+    while head is None or position < head:
         async with caller.transaction(read_only=True):
             found = await reading.bounds()
             head = found.last_position if head is None else head
-            rows = await reading.events_after(position, up_to=head, limit=PAGE, only=only.in_table())
+            end = min(head, position + LOOKED_AT)
+            rows = await reading.events_after(position, up_to=end, limit=PAGE, only=only.in_table())
         if position < found.expired_position:
             raise CursorExpired
         for row in rows:
             position = row.position
             yield position, StoredEvent.of(row)
         if len(rows) < PAGE:
-            yield max(position, head), None
-            return
+            position = max(position, end)
+            yield position, None
 
 
 async def state(

@@ -7,7 +7,7 @@ from typing import Any
 import actors
 import app
 from actors.core.handler import gather_handlers
-from actors.main import LONG_QUEUES, all_handlers
+from actors.main import QUEUE_SHARES, all_handlers
 from app.jobs.job import Job, spec_of
 
 
@@ -31,8 +31,9 @@ def test_every_job_has_exactly_one_handler() -> None:
     assert all_handlers().names == tuple(sorted(declared_jobs()))
 
 
-def test_queues_of_long_jobs_are_queues() -> None:
-    assert set(LONG_QUEUES) <= set(all_handlers().queues)
+def test_every_share_is_of_a_queue_and_leaves_room() -> None:
+    assert set(QUEUE_SHARES) <= set(all_handlers().queues)
+    assert all(0 < share < 1 for share in QUEUE_SHARES.values())
 
 
 def test_a_job_name_says_noun_and_verb_and_its_lease_covers_its_timeout() -> None:

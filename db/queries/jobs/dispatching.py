@@ -173,9 +173,14 @@ async def queue_loads() -> list[QueueLoad]:
     )
 
 
-async def oldest_due_at(now: datetime) -> datetime | None:
-    """Since when the most delayed job of any queue has been due."""
+async def oldest_due_at(queues: Sequence[str], now: datetime) -> datetime | None:
+    """Since when the most delayed job of any of the queues has been due."""
     oldest: datetime | None = await current().fetchval(
-        f"SELECT min(due_at) FROM jobs WHERE {_WAITING} AND due_at <= $1", now
+        f"""
+        SELECT min(first.due_at) FROM unnest($1::text[]) AS q (name) CROSS JOIN LATERAL (
+          SELECT due_at FROM jobs WHERE queue = q.name AND {_WAITING} AND due_at <= $2 ORDER BY due_at LIMIT 1) AS first
+        """,
+        list(queues),
+        now,
     )
     return oldest

@@ -13,6 +13,7 @@ from app.core.errors import BadInput, Forbidden, Unauthenticated
 from app.core.ids import new_id
 from app.core.permissions import TenantRole, WorkspaceRole
 from app.core.resources import Resources
+from app.live import watching as watching_module
 from app.live.events import CursorExpired, StoredEvent, read_cursor, write_cursor
 from app.live.retention import expire_live_events
 from app.live.subscription import QUEUE_LENGTH
@@ -232,6 +233,26 @@ async def test_only_what_fits_is_given(resources: Resources) -> None:
             await switch(caller, 6, house=house)
             await number(mine)
             assert (await first).payload["number"] == 6  # from the queue
+
+
+async def test_a_few_events_among_many_are_found_in_bounded_steps(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching_module, "LOOKED_AT", 10)
+    async with watching(resources) as (mine, _):
+        caller, house = tenant_caller(mine), new_id()
+        await switch(caller, *range(1, 51))
+        await switch(caller, 51, house=house)
+        await switch(caller, *range(52, 101))
+        await number(mine)
+
+        async with aclosing(stream(caller, after=write_cursor(3), only=Only(whole=("house_id", house)))) as events:
+            assert await take(events, 1) == [51]
+            waiting = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0.2)
+            await switch(caller, 101, house=house)
+            await number(mine)
+            assert (await asyncio.wait_for(waiting, 5)).payload["number"] == 101
 
 
 async def test_a_member_sees_its_own_workspaces_and_nothing_of_others_or_other_tenants(resources: Resources) -> None:
