@@ -10,6 +10,7 @@ from app.core.caller import Caller
 from app.core.errors import BadInput
 from app.core.permissions import Permission
 from app.core.use_case import requires
+from db.core.outages import AWAY_ERRORS
 from db.core.transaction import olap_transaction
 from db.queries.analytics import sending_days, sending_events
 from db.queries.analytics.sending_days import RollupMark, SendingDay
@@ -46,7 +47,7 @@ async def sending_report(caller: Caller, workspace_id: UUID, *, from_on: date, t
         async with olap_transaction(caller.tenant_id, read_only=True):
             mark = await sending_days.mark()
             days = await sending_days.sending_days(workspace_id, from_on=from_on, to_on=to_on, limit=MOST_ROWS)
-    except sending_days.AWAY_ERRORS as error:
+    except AWAY_ERRORS as error:
         _log.warning("olap_away", error=str(error))
         return SendingReport([], None, _AWAY)
     return SendingReport(days, _counted_at(mark), _BEHIND if is_unnumbered or _position(mark) < newest else None)

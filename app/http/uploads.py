@@ -9,10 +9,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.core.caller import Caller, anonymous_caller
 from app.core.errors import DomainError, ErrorCode
-from app.core.ids import new_id
+from app.core.outages import Away
 from app.core.resources import Resources
+from app.http.visitors import visitor
 from app.outreach.contact_reports import import_report
 from app.outreach.uploads import receive_upload
 
@@ -25,6 +25,11 @@ _STATUS = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.UPLOAD_INCOMPLETE: 400,
 }
+_HEADERS = {  # a body that is not read to its end cannot be followed by another request
+    408: {"Connection": "close"},
+    413: {"Connection": "close"},
+    503: {"Connection": "close", "Retry-After": "30"},
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -36,7 +41,7 @@ def upload_routes(resources: Resources, *, patience_seconds: float = PATIENCE_SE
     """PUT /uploads/{token} and GET /contact-imports/{token}/errors.csv.
 
     Problems are answered as RFC 9457 says: 404 for an unknown or forged token, 410 expired, 413 too large, 409 complete
-    already or begun again elsewhere, 408 too slow, 415 compressed, 400 broken off or empty.
+    already or begun again elsewhere, 408 too slow, 415 compressed, 400 broken off or empty, 503 while the tier is away.
     """
 
     async def put_upload(request: Request) -> Response:
@@ -45,10 +50,12 @@ def upload_routes(resources: Resources, *, patience_seconds: float = PATIENCE_SE
         pieces = _pieces(request, patience_seconds)
         try:
             upload = await receive_upload(
-                _caller(resources, request), request.path_params["token"], pieces, declared_bytes=_declared(request)
+                visitor(resources, request), request.path_params["token"], pieces, declared_bytes=_declared(request)
             )
         except DomainError as error:
             return _refused(error)
+        except Away as error:
+            return _away(error)
         except _TooSlow:
             return _problem(408, "TOO_SLOW", f"No bytes came for {patience_seconds:g} seconds: send the file again.")
         except ClientDisconnect:
@@ -59,9 +66,11 @@ def upload_routes(resources: Resources, *, patience_seconds: float = PATIENCE_SE
 
     async def get_report(request: Request) -> Response:
         try:
-            lines = await import_report(_caller(resources, request), request.path_params["token"])
+            lines = await import_report(visitor(resources, request), request.path_params["token"])
         except DomainError as error:
             return _refused(error)
+        except Away as error:
+            return _away(error)
         headers = {"Content-Disposition": 'attachment; filename="import-errors.csv"', "Cache-Control": "no-store"}
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -69,15 +78,6 @@ def upload_routes(resources: Resources, *, patience_seconds: float = PATIENCE_SE
         Route("/uploads/{token}", put_upload, methods=["PUT"]),
         Route("/contact-imports/{token}/errors.csv", get_report, methods=["GET"]),
     ]
-
-
-def _caller(resources: Resources, request: Request) -> Caller:
-    return anonymous_caller(
-        resources,
-        str(request.scope.get("request_id") or new_id().hex),
-        address=request.client.host if request.client is not None else "",
-        user_agent=request.headers.get("user-agent", "")[:300],
-    )
 
 
 def _declared(request: Request) -> int | None:
@@ -107,10 +107,15 @@ def _refused(error: DomainError) -> Response:
     return _problem(_STATUS.get(error.code, 400), error.code, error.message)
 
 
+def _away(error: Away) -> Response:
+    _log.warning("tier_away", error=f"{type(error.__cause__).__name__}: {error.__cause__}")
+    return _problem(503, "AWAY", str(error))
+
+
 def _problem(status: int, code: str, detail: str) -> Response:
     return JSONResponse(
         {"status": status, "code": code, "detail": detail},
         status_code=status,
         media_type="application/problem+json",
-        headers={"Connection": "close"} if status in (408, 413) else None,
+        headers=_HEADERS.get(status),
     )

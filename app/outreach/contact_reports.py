@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.core.caller import Caller
 from app.core.errors import Expired, NotFound
+from app.core.outages import away_said
 from app.core.resources import Resources
 from app.core.secrets import Token, decode_key, derived_key
 from app.core.use_case import requires
@@ -48,12 +49,14 @@ def _mac(resources: Resources, owner: "ContactImport | Token", until: int) -> st
 async def import_report(caller: Caller, token: str) -> AsyncIterator[str]:
     """CSV in pieces: row, reason, message, then the cells under the file's own header.
 
-    The token alone opens it. Raises NotFound for one that was never given, Expired.
+    The token alone opens it. Raises NotFound for one that was never given, Expired, Away; later pieces raise what the
+    database raises, and the body then ends early.
     """
     parsed = _checked(caller, token)
     owner = replace(caller, tenant=parsed.tenant_id)
-    async with owner.transaction(read_only=True):
-        found = await query.import_by_id(parsed.row_id)
+    with away_said("The report cannot be read right now: try again in a few minutes."):
+        async with owner.transaction(read_only=True):
+            found = await query.import_by_id(parsed.row_id)
     if found is None:
         raise NotFound("contact import")
     return _lines(owner, found)

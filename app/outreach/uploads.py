@@ -11,6 +11,7 @@ from uuid import UUID
 from app.core.caller import Caller
 from app.core.errors import DomainError, ErrorCode, Expired, NotFound, TooLong
 from app.core.ids import new_id
+from app.core.outages import away_said
 from app.core.permissions import Permission
 from app.core.secrets import Token, hash_secret, secret_matches
 from app.core.use_case import requires
@@ -26,6 +27,7 @@ KEPT_FOR = timedelta(days=1)
 TOKEN_KIND = "upload"  # noqa: S105
 LONGEST_FILE_NAME = 255
 _COMPRESSION = 1
+_AWAY = "Files cannot be stored right now: send the file again from the start in a few minutes."
 _BATCH = 20
 
 
@@ -90,7 +92,7 @@ async def receive_upload(
     """Stores what `pieces` brings. The token alone opens this door, whoever the caller is.
 
     When it breaks off, the upload can be sent again from the start with the same token. Raises NotFound (also for a wrong
-    secret), Expired, UploadTooLarge, UploadIncomplete (no bytes), UploadSuperseded; whatever `pieces` raises goes through.
+    secret), Expired, UploadTooLarge, UploadIncomplete (no bytes), UploadSuperseded, Away; whatever `pieces` raises goes through.
     """
     parsed = Token.parse(token, TOKEN_KIND)
     if parsed is None:
@@ -99,18 +101,23 @@ async def receive_upload(
     limit = caller.resources.settings.upload_limit_bytes
     if declared_bytes is not None and declared_bytes > limit:
         raise _too_large(limit)
-    async with owner.content_transaction():
-        upload = await query.upload_by_id(parsed.row_id)
-        if upload is None or not secret_matches(parsed.secret, upload.secret_hash):
-            raise NotFound("upload")
-        _check_open(owner, upload)
-        attempt = await query.begin_attempt(upload.id)
+    with away_said(_AWAY):
+        upload, attempt = await _begin_attempt(owner, parsed)
     if attempt is None:
         raise UploadSuperseded("This upload is complete already: create another one for another file.")
     writer = _Writer(owner, replace(upload, attempt=attempt), limit)
     async for piece in pieces:
         await writer.write(piece)
     return await writer.finish()
+
+
+async def _begin_attempt(owner: Caller, parsed: Token) -> tuple[Upload, int | None]:
+    async with owner.content_transaction():
+        upload = await query.upload_by_id(parsed.row_id)
+        if upload is None or not secret_matches(parsed.secret, upload.secret_hash):
+            raise NotFound("upload")
+        _check_open(owner, upload)
+        return upload, await query.begin_attempt(upload.id)
 
 
 def _check_open(caller: Caller, upload: Upload) -> None:
@@ -149,10 +156,11 @@ class _Writer:
             await self._store(len(self._held))
         if self._size == 0:
             raise UploadIncomplete("The request had no body: send the file's bytes.")
-        async with self._caller.content_transaction():
-            done = await query.complete_upload(
-                self._upload.id, attempt=self._upload.attempt, sha256=self._hash.digest(), at=self._caller.now()
-            )
+        with away_said(_AWAY):
+            async with self._caller.content_transaction():
+                done = await query.complete_upload(
+                    self._upload.id, attempt=self._upload.attempt, sha256=self._hash.digest(), at=self._caller.now()
+                )
         if done is None:
             raise _superseded()
         return done
@@ -162,10 +170,11 @@ class _Writer:
         raw = bytes(self._held[:count])
         del self._held[:count]
         data = await asyncio.to_thread(zlib.compress, raw, _COMPRESSION)
-        async with self._caller.content_transaction():
-            stored = await query.insert_chunk(
-                self._upload.id, attempt=self._upload.attempt, number=self._number, data=data, raw_bytes=len(raw)
-            )
+        with away_said(_AWAY):
+            async with self._caller.content_transaction():
+                stored = await query.insert_chunk(
+                    self._upload.id, attempt=self._upload.attempt, number=self._number, data=data, raw_bytes=len(raw)
+                )
         if not stored:
             raise _superseded()
         self._number += 1

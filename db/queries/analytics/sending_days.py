@@ -5,23 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-import asyncpg
-
 from db.core.rows import all_rows, one_row
 from db.core.transaction import current
 from db.queries.analytics.sending_events import SendingDelta
 
-# What a tier that is away raises: gone, starting, shutting down, closed to connections, or too slow to answer.
-AWAY_ERRORS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.ObjectNotInPrerequisiteStateError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientResourcesError,
-    OSError,
-    TimeoutError,
-)
 _MARK = "sending"
 
 

@@ -20,6 +20,8 @@ from app.outreach.contact_reports import report_path
 from app.outreach.uploads import complete_upload, create_upload, upload_chunk
 from tests.app.outreach.contact_stage import Stage, new_stage
 from tests.graph.core.client import serving
+from tests.graph.outreach.test_content_down import away
+from tests.servers import TestServers
 
 
 @pytest.fixture
@@ -128,6 +130,30 @@ async def test_a_file_over_the_limit_is_refused_by_its_length_and_by_its_bytes(
     assert await whole(stage, upload_id) == b"a" * 300_000
 
 
+async def test_who_sends_far_too_much_reads_why_instead_of_a_reset(stage: Stage, resources: Resources) -> None:
+    small = Resources(
+        settings=resources.settings.model_copy(update={"upload_limit_bytes": 300_000}),
+        clock=resources.clock,
+        cipher=resources.cipher,
+        redis=resources.redis,
+    )
+    _upload_id, token = await new_token(stage)
+    size = 8_000_000
+
+    async with serving(Starlette(routes=upload_routes(small))) as address:
+        reader, writer = await raw_put(address, token, length=size, body=b"")
+        for _ in range(80):
+            writer.write(b"a" * (size // 80))
+            await writer.drain()
+            await asyncio.sleep(0.005)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        body = await asyncio.wait_for(reader.readuntil(b"}"), 10)
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"TOO_LARGE" in body
+
+
 async def raw_put(
     address: str, token: str, *, length: int, body: bytes
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -196,6 +222,50 @@ async def test_empty_and_compressed_bodies_are_refused(stage: Stage, address: st
 
     assert (await put(address, token, b"")).json()["code"] == "UPLOAD_INCOMPLETE"
     assert (await put(address, token, b"x", **{"Content-Encoding": "gzip"})).status_code == 415
+
+
+async def test_while_the_content_tier_is_away_the_file_is_asked_for_later_and_then_taken(
+    stage: Stage, address: str, servers: TestServers, databases: dict[str, str]
+) -> None:
+    _first_id, first = await new_token(stage)
+    second_id, second = await new_token(stage)
+    reader, writer = await raw_put(address, second, length=600_000, body=b"b" * 300_000)
+    await until_received(stage, second_id, 262_144)
+
+    async with away(servers, databases["content"]):
+        at_once = await put(address, first, b"email\nann@mail.example\n")
+        writer.write(b"b" * 300_000)
+        in_the_middle = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+
+    assert (at_once.status_code, at_once.headers["retry-after"]) == (503, "30")
+    assert at_once.json() == {
+        "status": 503,
+        "code": "AWAY",
+        "detail": "Files cannot be stored right now: send the file again from the start in a few minutes.",
+    }
+    assert b" 503 " in in_the_middle
+    assert [(await put(address, token, b"email\n")).status_code for token in (first, second)] == [200, 200]
+    assert await whole(stage, second_id) == b"email\n"
+
+
+async def test_an_error_report_needs_no_content_tier_and_says_so_when_its_own_is_away(
+    stage: Stage, address: str, resources: Resources, servers: TestServers, databases: dict[str, str]
+) -> None:
+    done = await stage.imported(b"email\nbad\n")
+    url = f"http://{address}{report_path(resources, done)}"
+
+    async with httpx.AsyncClient() as client:
+        async with away(servers, databases["content"]):
+            without_content = await client.get(url)
+        async with away(servers, databases["oltp"]):
+            without_oltp = await client.get(url)
+        again = await client.get(url)
+
+    assert (without_content.status_code, again.status_code) == (200, 200)
+    assert without_content.text == again.text
+    assert (without_oltp.status_code, without_oltp.json()["code"]) == (503, "AWAY")
+    assert "try again" in without_oltp.json()["detail"]
 
 
 async def test_an_url_expires_after_an_hour(stage: Stage, resources: Resources) -> None:
