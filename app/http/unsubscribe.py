@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from app.core.caller import Caller, anonymous_caller
-from app.core.ids import new_id
 from app.core.resources import Resources
+from app.http.visitors import visitor
 from app.outreach.unsubscribes import LinkUnknown, unsubscribe, unsubscribe_offer
 
 _PAGE = """<!doctype html>
@@ -32,7 +31,7 @@ def unsubscribe_routes(resources: Resources) -> list[Route]:
 
     async def show(request: Request) -> Response:
         try:
-            offer = await unsubscribe_offer(_caller(resources, request), request.path_params["token"])
+            offer = await unsubscribe_offer(visitor(resources, request), request.path_params["token"])
         except LinkUnknown:
             return _page(404, "Unknown link", _UNKNOWN)
         if offer.is_suppressed:
@@ -41,7 +40,7 @@ def unsubscribe_routes(resources: Resources) -> list[Route]:
 
     async def act(request: Request) -> Response:
         try:
-            done = await unsubscribe(_caller(resources, request), request.path_params["token"])
+            done = await unsubscribe(visitor(resources, request), request.path_params["token"])
         except LinkUnknown:
             return _page(404, "Unknown link", _UNKNOWN)
         return _page(200, "You are unsubscribed", _DONE.format(email=html.escape(done.email)))
@@ -54,12 +53,3 @@ def unsubscribe_routes(resources: Resources) -> list[Route]:
 
 def _page(status: int, title: str, body: str) -> HTMLResponse:
     return HTMLResponse(_PAGE.format(title=title, body=body), status, headers=_HEADERS)
-
-
-def _caller(resources: Resources, request: Request) -> Caller:
-    return anonymous_caller(
-        resources,
-        str(request.scope.get("request_id") or new_id().hex),
-        address=request.client.host if request.client is not None else "",
-        user_agent=request.headers.get("user-agent", "")[:300],
-    )
