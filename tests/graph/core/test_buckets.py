@@ -126,9 +126,8 @@ async def test_an_empty_budget_is_429_and_says_when_to_come_back(schema: PublicS
 async def test_documents_that_are_refused_for_want_of_a_token_are_paid_by_the_address(
     schema: PublicSchema, resources: Resources, token: str | None
 ) -> None:
-    alone = Resources(settings=resources.settings, clock=resources.clock, cipher=resources.cipher, redis=None)
-    application = GraphQLApplication(schema, FakeDoor(alone), alone)
-    application.buckets.capacity, application.buckets.rate = 100, 0.001
+    application = GraphQLApplication(schema, FakeDoor(resources), resources)
+    application.engine.buckets = Buckets(capacity=100, rate=0.001, redis=None)
     headers = {"authorization": token} if token else {}
     async with (
         serving_graphql(application) as address,
