@@ -32,7 +32,10 @@ class _Rights:
 
 
 class SessionDoor:
-    """Implements app.core.door.Door. Remembers checked tokens until they end, and rights for four seconds."""
+    """Implements app.core.door.Door. Remembers checked tokens until they end, and rights for four seconds.
+
+    That a session is over is not remembered: while a password changes, the session that goes on is over for a moment.
+    """
 
     def __init__(self, resources: Resources, *, most_remembered: int = MOST_REMEMBERED) -> None:
         self._resources = resources
@@ -94,7 +97,7 @@ class SessionDoor:
         key = (tenant_id, session_id)
         asked_at = time.monotonic()
         known = self._rights.get(key)
-        if known is not None and asked_at - known.asked_at < REMEMBERED_SECONDS:
+        if known is not None and known.role is not None and asked_at - known.asked_at < REMEMBERED_SECONDS:
             return known
         async with tenant_transaction(tenant_id, read_only=True):
             row = await sessions.admission(session_id, at=self._resources.clock.now())

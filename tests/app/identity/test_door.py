@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from app.core.caller import CallerKind
+from app.core.caller import Caller, CallerKind
 from app.core.clock import FixedClock
 from app.core.door import ConnectionFacts, Door
 from app.core.errors import Unauthenticated
@@ -122,6 +124,32 @@ async def test_a_changed_password_closes_the_other_session(world: World) -> None
     door = SessionDoor(world.resources)
     assert await is_admitted(door, f"Bearer {mine.tokens.access_token}")
     assert not await is_admitted(door, f"Bearer {other.tokens.access_token}")
+
+
+async def test_a_look_between_the_two_transactions_of_a_new_password_does_not_end_ones_own_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await world.verified_person()
+    mine = await sign_in(world.visitor(), user.email, PASSWORD)
+    door, authorization = SessionDoor(world.resources), f"Bearer {mine.tokens.access_token}"
+    between: list[bool] = []
+    opening = Caller.transaction
+
+    def looking_first(caller: Caller, *, read_only: bool = False) -> Any:
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Any]:
+            between.append(await is_admitted(door, authorization))
+            async with opening(caller, read_only=read_only) as transaction:
+                yield transaction
+
+        return opened()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Caller, "transaction", looking_first)
+        await change_password(mine.caller, PASSWORD, "another orchard in the fog")
+
+    assert between == [False]
+    assert await is_admitted(door, authorization)
 
 
 async def test_new_roles_are_seen_by_a_fresh_look(world: World, acme: MadeTenant) -> None:
