@@ -25,9 +25,8 @@ _STATUS = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.UPLOAD_INCOMPLETE: 400,
 }
-_HEADERS = {  # a body that is not read to its end cannot be followed by another request
+_HEADERS = {  # not after 413: closing under a body that still comes is a reset, and its sender would never read why
     408: {"Connection": "close"},
-    413: {"Connection": "close"},
     503: {"Connection": "close", "Retry-After": "30"},
 }
 _log = structlog.get_logger(__name__)
