@@ -48,13 +48,14 @@ class QueueDispatcher:
         while True:
             started = time.monotonic()
             is_full = started >= full_at or not self._hinted
-            tenants = None if is_full else list(self._hinted)
+            hinted = list(self._hinted)
             self._hinted.clear()
             self._wake.clear()
             async with gate:
-                out = await dispatch(leadership, self._queue, self._window, after=self._last, tenants=tenants)
-            if is_full:
-                self._last = out.last or self._last
+                out = await dispatch(
+                    leadership, self._queue, self._window, after=self._last, hinted=hinted, hinted_only=not is_full
+                )
+            self._last = out.last
             await self._push(out)
             if out.more:  # at once while the workers take it, less and less often while they do not
                 full_at, pause = 0.0, SHORTEST_PAUSE if out.jobs else min(2 * pause, LONGEST_PAUSE)

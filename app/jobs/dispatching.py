@@ -3,7 +3,7 @@
 The window keeps the order here: what is in Redis is first in, first out, so only a little may be there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,7 @@ from db.queries.jobs.dispatching import DispatchedJob, QueueLoad, UnclaimedJob
 __all__ = ["DispatchedJob", "Dispatches", "QueueLoad", "UnclaimedJob", "Window"]
 
 _SAMPLE = 500
+_CIRCLE = 64
 _SWEEP_LIMIT = 1000
 
 
@@ -32,15 +33,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Dispatches:
-    """What went out, and whether more may be due than the window had room for."""
+    """What went out, whether more may be due than there was room for, and the tenant whose turn was last."""
 
     jobs: list[DispatchedJob]
     more: bool
-
-    @property
-    def last(self) -> UUID | None:
-        """Whose turn was last."""
-        return self.jobs[-1].tenant_id if self.jobs else None
+    last: UUID
 
 
 async def dispatch(
@@ -49,24 +46,30 @@ async def dispatch(
     window: Window,
     *,
     after: UUID = NIL,
-    tenants: Sequence[UUID] | None = None,
+    hinted: Collection[UUID] = (),
+    hinted_only: bool = False,
 ) -> Dispatches:
-    """Marks due jobs dispatched as far as the window has room: of the hinted tenants, or of all. Raises LeadershipLost.
+    """Marks due jobs dispatched as far as the window has room; of the hinted tenants, and unless `hinted_only` of all.
 
-    Tenants take turns in a circle; `after` is the one whose turn was last.
+    Tenants take turns in a circle; `after` is the one whose turn was last. Raises LeadershipLost.
     """
     now = leadership.clock.now()
     async with leadership.transaction():
         out, due = await rows.queue_now(queue, now, at_most=_SAMPLE)
         room = window.size - out
         if room <= 0 or not due:
-            return Dispatches([], more=bool(due))
-        # While few jobs are due, their tenants are named; the loose scan over all who wait is for a backlog.
-        all_due = list(set(due)) if len(due) < _SAMPLE else None
-        jobs = await rows.dispatch_due(
-            queue, room=room, share=window.share, now=now, after=after, tenants=all_due if tenants is None else tenants
-        )
-    return Dispatches(jobs, more=len(due) > len(jobs))
+            return Dispatches([], bool(due), after)
+        tenants = set(hinted)
+        seen = after
+        if not hinted_only and len(due) < _SAMPLE:
+            tenants.update(due)
+        elif not hinted_only:  # a backlog: as many tenants as could fill the room, and the next ones the next time
+            circle = await rows.tenants_in_turn(queue, after=after, at_most=max(_CIRCLE, 2 * room))
+            seen = circle[-1] if circle else after
+            tenants.update(circle)
+        jobs = await rows.dispatch_due(queue, list(tenants), room=room, share=window.share, after=after, now=now)
+    last = jobs[-1].tenant_id if len(jobs) == room else seen
+    return Dispatches(jobs, len(due) > len(jobs), last)
 
 
 async def unclaimed(leadership: Leadership, *, for_seconds: float) -> list[UnclaimedJob]:

@@ -8,57 +8,48 @@ from uuid import UUID
 from db.core.rows import all_rows
 from db.core.transaction import current
 
+NIL = UUID(int=0)
 _WAITING = "state IN ('queued', 'retry_scheduled')"
 
-_EVERY_TENANT = f"""
-  (SELECT tenant_id FROM jobs WHERE queue = $1 AND {_WAITING} ORDER BY tenant_id LIMIT 1)
+# A loose index scan: the next tenants that wait after $2, up to $3 of them, whatever they have waiting.
+_CIRCLE = f"""
+WITH RECURSIVE ahead AS (
+  (SELECT tenant_id, 1 AS n FROM jobs WHERE queue = $1 AND {_WAITING} AND tenant_id > $2 ORDER BY tenant_id LIMIT 1)
   UNION ALL
-  SELECT (SELECT j.tenant_id FROM jobs j WHERE j.queue = $1 AND j.{_WAITING} AND j.tenant_id > w.tenant_id
-          ORDER BY j.tenant_id LIMIT 1)
-  FROM waiting w WHERE w.tenant_id IS NOT NULL
+  SELECT (SELECT j.tenant_id FROM jobs j WHERE j.queue = $1 AND j.{_WAITING} AND j.tenant_id > a.tenant_id
+          ORDER BY j.tenant_id LIMIT 1), a.n + 1
+  FROM ahead a WHERE a.tenant_id IS NOT NULL AND a.n < $3)
+SELECT tenant_id FROM ahead WHERE tenant_id IS NOT NULL ORDER BY tenant_id
 """
-_NAMED_TENANTS = "SELECT unnest($6::uuid[]) AS tenant_id"
 
-
-def _pick(tenants: str) -> str:
-    """A loose index scan over the tenants that wait, then the first few of each per priority, then their turns.
-
-    A tenant's turn starts behind what it has out already, and ends at its share of the window. Among equal turns the
-    tenants take theirs in a circle, from the one after $5: by age, a few old backlogs would starve all others. How many rows are looked
-    at per tenant shrinks as tenants grow in number, so that a pick costs about the same for one tenant and for a thousand.
-    The rows are locked by LATERAL: a join may be planned as a scan over everything that waits (25 ms against 1).
-    """
-    return f"""
-    WITH RECURSIVE waiting AS ({tenants}),
-    held AS MATERIALIZED (
-      SELECT tenant_id, count(*) AS n FROM jobs WHERE queue = $1 AND state = 'dispatched' GROUP BY tenant_id),
-    ranked AS (
-      SELECT j.tenant_id, j.id, j.priority, j.due_at,
-        row_number() OVER (PARTITION BY j.tenant_id ORDER BY j.priority, j.due_at) + coalesce(h.n, 0) AS turn
-      FROM waiting w
-      CROSS JOIN generate_series(0, 3) AS p (priority)
-      CROSS JOIN LATERAL (
-        SELECT tenant_id, id, priority, due_at FROM jobs
-        WHERE queue = $1 AND {_WAITING} AND tenant_id = w.tenant_id AND priority = p.priority AND due_at <= $4
-        ORDER BY due_at
-        LIMIT (SELECT greatest(1, least($3::bigint, ceil(2.0 * $2 / greatest(1, count(tenant_id)))::bigint)) FROM waiting)) j
-      LEFT JOIN held h ON h.tenant_id = j.tenant_id
-      WHERE w.tenant_id IS NOT NULL),
-    picked AS (
-      SELECT tenant_id, id, turn FROM ranked WHERE turn <= $3
-      ORDER BY priority, turn, tenant_id <= $5, tenant_id LIMIT $2),
-    locked AS (
-      SELECT k.tenant_id, k.id, k.turn FROM picked k
-      CROSS JOIN LATERAL (
-        SELECT 1 FROM jobs WHERE tenant_id = k.tenant_id AND id = k.id AND {_WAITING} FOR UPDATE SKIP LOCKED) AS own)
-    UPDATE jobs j SET state = 'dispatched', due_at = NULL, dispatched_at = $4
-    FROM locked l WHERE j.tenant_id = l.tenant_id AND j.id = l.id
-    RETURNING j.tenant_id, j.id, j.priority, l.turn
-    """
-
-
-_PICK_OF_EVERY = _pick(_EVERY_TENANT)
-_PICK_OF_NAMED = _pick(_NAMED_TENANTS)
+# The first few of each named tenant per priority, then their turns. A tenant's turn starts behind what it has out
+# already, and ends at its share of the window. Among equal turns the tenants take theirs in a circle that begins after
+# $5: by age, a few old backlogs would starve all others. The rows are locked by LATERAL: a join may be planned as a scan
+# over everything that waits (25 ms against 1).
+_PICK = f"""
+WITH held AS MATERIALIZED (
+  SELECT tenant_id, count(*) AS n FROM jobs WHERE queue = $1 AND state = 'dispatched' GROUP BY tenant_id),
+ranked AS (
+  SELECT j.tenant_id, j.id, j.priority, j.due_at,
+    row_number() OVER (PARTITION BY j.tenant_id ORDER BY j.priority, j.due_at) + coalesce(h.n, 0) AS turn
+  FROM unnest($6::uuid[]) AS w (tenant_id)
+  CROSS JOIN generate_series(0, 3) AS p (priority)
+  CROSS JOIN LATERAL (
+    SELECT tenant_id, id, priority, due_at FROM jobs
+    WHERE queue = $1 AND {_WAITING} AND tenant_id = w.tenant_id AND priority = p.priority AND due_at <= $4
+    ORDER BY due_at LIMIT $7) j
+  LEFT JOIN held h ON h.tenant_id = j.tenant_id),
+picked AS (
+  SELECT tenant_id, id, turn FROM ranked WHERE turn <= $3
+  ORDER BY priority, turn, tenant_id <= $5, tenant_id LIMIT $2),
+locked AS (
+  SELECT k.tenant_id, k.id, k.turn FROM picked k
+  CROSS JOIN LATERAL (
+    SELECT 1 FROM jobs WHERE tenant_id = k.tenant_id AND id = k.id AND {_WAITING} FOR UPDATE SKIP LOCKED) AS own)
+UPDATE jobs j SET state = 'dispatched', due_at = NULL, dispatched_at = $4
+FROM locked l WHERE j.tenant_id = l.tenant_id AND j.id = l.id
+RETURNING j.tenant_id, j.id, j.priority, l.turn
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +78,22 @@ async def queue_now(queue: str, now: datetime, *, at_most: int) -> tuple[int, li
     return row["out"], row["due"]
 
 
-async def dispatch_due(  # the statement's own arguments
-    queue: str, *, room: int, share: int, now: datetime, after: UUID, tenants: Sequence[UUID] | None = None
+async def tenants_in_turn(queue: str, *, after: UUID, at_most: int) -> list[UUID]:
+    """The next tenants that wait, in a circle that begins after `after`; of any due moment."""
+    ahead = [row["tenant_id"] for row in await current().fetch(_CIRCLE, queue, after, at_most)]
+    if len(ahead) == at_most:
+        return ahead
+    around = [row["tenant_id"] for row in await current().fetch(_CIRCLE, queue, NIL, at_most - len(ahead))]
+    return ahead + [tenant for tenant in around if tenant <= after]
+
+
+async def dispatch_due(
+    queue: str, tenants: Sequence[UUID], *, room: int, share: int, after: UUID, now: datetime
 ) -> list[DispatchedJob]:
-    """Moves at most `room` due jobs to dispatched, at most `share` of one tenant counting what it has out; of the named
-    tenants, or of all, beginning with the one that follows `after`. In the order in which they shall run."""
-    named = () if tenants is None else (list(tenants),)
-    sql = _PICK_OF_EVERY if tenants is None else _PICK_OF_NAMED
-    rows = await all_rows(DispatchedJob, sql, queue, room, share, now, after, *named)
+    """Moves at most `room` due jobs of the tenants to dispatched, at most `share` of one of them counting what it has
+    out; tenants take turns, beginning with the one that follows `after`. In the order in which they shall run."""
+    looked_at = max(1, min(share, -(-2 * room // max(1, len(tenants)))))
+    rows = await all_rows(DispatchedJob, _PICK, queue, room, share, now, after, list(tenants), looked_at)
     return sorted(rows, key=lambda row: (row.priority, row.turn, row.tenant_id <= after, row.tenant_id))
 
 

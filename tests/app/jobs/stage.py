@@ -1,7 +1,7 @@
 """Jobs of a queue that no other test uses, and a leader without its loops."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,8 +32,16 @@ class Desk:
             for _ in range(count):
                 await enqueue(caller, self.kinds[priority](), **how)
 
-    async def dispatch(self, size: int, *, after: UUID = NIL, tenants: Sequence[UUID] | None = None) -> Dispatches:
-        return await dispatch(await lead(self.resources), self.queue, Window(size), after=after, tenants=tenants)
+    async def dispatch(self, size: int, *, after: UUID = NIL, only: Collection[UUID] | None = None) -> Dispatches:
+        """`only` names the tenants of hints."""
+        return await dispatch(
+            await lead(self.resources),
+            self.queue,
+            Window(size),
+            after=after,
+            hinted=only or (),
+            hinted_only=only is not None,
+        )
 
 
 def _kind(queue: str, priority: Priority) -> type[Job]:

@@ -110,7 +110,7 @@ async def test_a_hint_is_answered_for_the_named_tenants_only(resources: Resource
     await desk.put(named, 2)
     await desk.put(other, 2)
 
-    out = await desk.dispatch(100, tenants=[named.tenant_id, new_id()])
+    out = await desk.dispatch(100, only=[named.tenant_id, new_id()])
 
     assert [job.tenant_id for job in out.jobs] == [named.tenant_id] * 2
     assert [row["state"] for row in await rows_of(other.tenant_id)] == ["queued", "queued"]
@@ -128,11 +128,49 @@ async def test_with_more_tenants_than_room_all_are_served_in_a_circle(resources:
     for _ in range(4):
         out = await desk.dispatch(5, after=last)
         seen += [job.tenant_id for job in out.jobs]
-        last = out.last or last
+        last = out.last
         for job in out.jobs:
             await claim(resources, job.tenant_id, [job.id], worker="test")
 
     assert sorted(seen) == sorted(caller.tenant_id for caller in callers)
+
+
+async def test_in_a_backlog_of_many_tenants_only_the_next_ones_are_looked_at_and_a_hinted_one(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pick costs the same for thirty tenants and for thirty thousand; who was hinted does not wait for the circle."""
+    monkeypatch.setattr(dispatching, "_CIRCLE", 1)
+    desk = Desk(resources)
+    callers = sorted([desk.caller() for _ in range(30)], key=lambda caller: caller.tenant_id)
+    for caller in callers:
+        await desk.put(caller, 20)
+    await desk.put(callers[20], priority=Priority.URGENT)
+    leadership, window = await lead(resources), dispatching.Window(4)
+
+    out = await dispatching.dispatch(leadership, desk.queue, window, hinted=[callers[20].tenant_id])
+
+    assert [job.tenant_id for job in out.jobs] == [callers[each].tenant_id for each in (20, 0, 1, 2)]
+    assert (out.jobs[0].priority, out.last) == (0, callers[2].tenant_id)
+
+
+async def test_tenants_with_nothing_due_do_not_stop_the_circle(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "_CIRCLE", 1)
+    monkeypatch.setattr(dispatching, "_SAMPLE", 1)
+    desk = Desk(resources)
+    callers = sorted([desk.caller() for _ in range(9)], key=lambda caller: caller.tenant_id)
+    for caller in callers[:8]:
+        await desk.put(caller, due_at=caller.now() + timedelta(hours=1))
+    await desk.put(callers[8])
+
+    rounds, last = [], NIL
+    for _ in range(5):
+        out = await desk.dispatch(1, after=last)
+        rounds.append(len(out.jobs))
+        last = out.last
+
+    assert rounds == [0, 0, 0, 0, 1]
 
 
 async def test_a_leader_that_was_replaced_moves_nothing(resources: Resources) -> None:
