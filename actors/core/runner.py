@@ -54,13 +54,12 @@ class JobRunner:
         self._worker = worker
         self._metrics = metrics
         self._runs: set[_Run] = set()
-        self._claims: TenantBatches[UUID, ClaimedJob | None] = TenantBatches(self._claim_all)
-        self._records: TenantBatches[RunResult, bool] = TenantBatches(self._record_all)
+        self._batches: TenantBatches[UUID | RunResult, ClaimedJob | bool | None] = TenantBatches(self._ask_all)
 
     async def run(self, tenant_id: UUID, job_id: UUID) -> None:
         """Does the job when it is still to be done. Raises what the database raises while it cannot be claimed."""
-        job = await self._claims.ask(tenant_id, job_id)
-        if job is None:
+        job = await self._batches.ask(tenant_id, job_id)
+        if not isinstance(job, ClaimedJob):
             return  # claimed by another: a message may be sent twice, a job is claimed once
         if job.state == JobState.DEAD:
             _log.error("job_dead", job=str(job.id), kind=job.kind, tenant=str(tenant_id), error="worker lost")
@@ -98,13 +97,14 @@ class JobRunner:
             if run.job.id not in ours and run.work is not None:
                 run.stop(_Stop.LEASE_LOST)
 
-    async def _claim_all(self, tenant_id: UUID, ids: Sequence[UUID]) -> Sequence[ClaimedJob | None]:
-        claimed = await running.claim(self._resources, tenant_id, list(dict.fromkeys(ids)), worker=self._worker)
-        return [claimed.pop(job_id, None) for job_id in ids]
-
-    async def _record_all(self, tenant_id: UUID, results: Sequence[RunResult]) -> Sequence[bool]:
-        recorded = await running.record(self._resources, tenant_id, results)
-        return [result.job_id in recorded for result in results]
+    async def _ask_all(self, tenant_id: UUID, items: Sequence[UUID | RunResult]) -> Sequence[ClaimedJob | bool | None]:
+        """A claim for each id, whether it was recorded for each result: all in one transaction."""
+        ids = list(dict.fromkeys(item for item in items if isinstance(item, UUID)))
+        results = [item for item in items if isinstance(item, RunResult)]
+        claimed, recorded = await running.claim_and_record(
+            self._resources, tenant_id, ids=ids, results=results, worker=self._worker
+        )
+        return [item.job_id in recorded if isinstance(item, RunResult) else claimed.pop(item, None) for item in items]
 
     async def _outcome(self, run: _Run) -> Outcome:
         run.work = asyncio.current_task()
@@ -160,7 +160,7 @@ class JobRunner:
         pause = _FIRST_RECORD_PAUSE
         while True:
             try:
-                return await self._records.ask(job.tenant_id, result)
+                return bool(await self._batches.ask(job.tenant_id, result))
             except Exception as error:
                 if time.monotonic() + pause > give_up_at:
                     raise
