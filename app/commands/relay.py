@@ -1,7 +1,6 @@
 """`relay`: the relay and scheduler process. One leads, any other stands by."""
 
 from actors.main import run_relay
-
 from app.commands.data_folder import use_settings_of
 from app.commands.options import DEFAULT_DATA, DataOption
 from app.core.logging import configure_logging
