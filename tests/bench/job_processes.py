@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import dramatiq
 import uvloop
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AsyncIO
 from dramatiq.worker import Worker
 from redis.asyncio import Redis
 
 from actors.core.broker import jobs_redis_url
 from actors.core.handler import Handlers, handles
 from actors.core.relay import Relay
-from actors.core.worker import POLL_MILLISECONDS, FastLoop, JobWorker, work_until_signalled
+from actors.core.worker import POLL_MILLISECONDS, JobWorker, work_until_signalled
 from app.core.caller import Caller
 from app.core.resources import Resources
 from app.core.settings import Settings, read_settings
@@ -40,8 +41,8 @@ async def do_nothing(caller: Caller, job: DoNothing) -> None:
 
 
 def bare_actor(url: str) -> "dramatiq.Actor[[int], None]":
-    """The same on dramatiq alone: Redis' database of the queues, an async actor on one event loop."""
-    broker = RedisBroker(url=url, middleware=[FastLoop()], namespace=BARE_NAMESPACE)  # type: ignore[no-untyped-call]
+    """The same on dramatiq alone, as its guide has it: its own broker and event loop, and none of our changes to them."""
+    broker = RedisBroker(url=url, middleware=[AsyncIO()], namespace=BARE_NAMESPACE)  # type: ignore[no-untyped-call]
 
     @dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name=QUEUE)
     async def nothing(number: int) -> None:
