@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.audit.trail import audit
 from app.core.caller import Caller
-from app.core.errors import LimitReached, NotFound, Required, Taken, TooLong
+from app.core.errors import LimitReached, NotFound, Required, Taken, TooLong, WrongState
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.use_case import requires
@@ -16,6 +16,7 @@ from app.outreach.access import open_workspace, reach
 from db.core.paging import Page
 from db.queries.outreach import contact_lists as query
 from db.queries.outreach import contacts
+from db.queries.outreach.campaigns import enrolling_campaign
 from db.queries.outreach.contacts import Contact
 
 ContactList = query.ContactList
@@ -67,9 +68,13 @@ def checked_name(name: str) -> str:
 
 @requires(Permission.CONTACTS_WRITE)
 async def delete_contact_list(caller: Caller, list_id: UUID) -> ContactList:
-    """The contacts stay. Raises NotFound, Forbidden."""
+    """The contacts stay. Raises NotFound, Forbidden, WrongState while a campaign enrols it: the rest would get no mail."""
     async with caller.transaction():
         found = await _locked(caller, list_id)
+        enrolling = await enrolling_campaign(found.workspace_id, list_id)
+        if enrolling is not None:
+            message = f"The campaign “{enrolling}” is still enrolling this list: wait until it has, or cancel it first."
+            raise WrongState(message, ("input", "listId"))
         await query.delete_list(list_id)
         await _changed(caller, found, "deleted", "contact_list.delete")
     return found

@@ -199,14 +199,25 @@ async def usable_templates(workspace_id: UUID, ids: Sequence[UUID]) -> set[UUID]
 
 
 async def list_exists(workspace_id: UUID, list_id: UUID | None) -> bool:
-    return bool(
-        await current().fetchval(
-            "SELECT EXISTS (SELECT 1 FROM contact_lists WHERE tenant_id = $1 AND workspace_id = $2 AND id = $3)",
-            current().tenant_id,
-            workspace_id,
-            list_id,
-        )
+    """Holds the list until the commit: it is not deleted meanwhile."""
+    found = await current().fetchval(
+        "SELECT true FROM contact_lists WHERE tenant_id = $1 AND workspace_id = $2 AND id = $3 FOR KEY SHARE",
+        current().tenant_id,
+        workspace_id,
+        list_id,
     )
+    return bool(found)
+
+
+async def enrolling_campaign(workspace_id: UUID, list_id: UUID) -> str | None:
+    """The name of a campaign that still takes contacts from the list; None when there is none."""
+    name: str | None = await current().fetchval(
+        "SELECT name FROM campaigns WHERE tenant_id = $1 AND workspace_id = $2 AND list_id = $3 AND enrolling LIMIT 1",
+        current().tenant_id,
+        workspace_id,
+        list_id,
+    )
+    return name
 
 
 async def list_has_members(list_id: UUID | None) -> bool:

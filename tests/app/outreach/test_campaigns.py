@@ -12,6 +12,7 @@ from app.core.resources import Resources
 from app.outreach import campaign_views, campaigns, dkim_keys, mailboxes, messages, suppressions
 from app.outreach.campaign_launch import launch_campaign
 from app.outreach.campaigns import CampaignDraft, VariantChoice, create_campaign
+from app.outreach.contact_lists import delete_contact_list
 from app.outreach.contacts import delete_contact
 from app.outreach.mailboxes import MailboxChanges, pause_mailbox
 from app.outreach.rules.message_states import InDoubtOutcome
@@ -143,6 +144,22 @@ async def test_a_contact_erased_while_its_mail_waits_is_not_written_to(sending: 
 
     assert await sending.counts(campaign) == {"sent": 2, "cancelled": 1}
     assert row["to_address"] not in sending.received()
+
+
+async def test_a_list_is_not_deleted_under_a_campaign_that_enrols_it(sending: SendingStage) -> None:
+    mailbox = await sending.mailbox()
+    campaign = await sending.launched(people(3), [mailbox])
+    assert campaign.list_id is not None
+    before = await sending.snapshot()
+
+    with pytest.raises(WrongState, match="“Spring” is still enrolling this list"):
+        await delete_contact_list(sending.owner, campaign.list_id)
+
+    assert await sending.snapshot() == before
+    await sending.work(only=["campaign.enroll"])
+    await delete_contact_list(sending.owner, campaign.list_id)
+    await sending.work()
+    assert await sending.counts(campaign) == {"sent": 3}
 
 
 async def test_what_a_state_does_not_allow_is_refused_and_changes_nothing(sending: SendingStage) -> None:
