@@ -246,8 +246,9 @@ class _Opening:
         return f"{self._place} and we cannot agree on TLS: {error.reason or error}."
 
     def _hint(self) -> str:
-        if self._phase is Phase.CONNECT and self._server.port == 465:
-            return ": port 465 usually wants IMPLICIT_TLS"
+        """A port that speaks TLS from the first byte waits for it, or hangs up, where we wait for a greeting."""
+        if self._phase is Phase.CONNECT and self._server.security is not SmtpSecurity.IMPLICIT_TLS:
+            return ": if this port starts with TLS, as 465 does, choose IMPLICIT_TLS"
         return ""
 
     def _problem(self, problem: ConnectionProblem, reason: str, *, reply: SmtpReply | None = None) -> ServerUnusable:

@@ -83,7 +83,7 @@ async def test_check_says_what_is_wrong(sandbox: Sandbox, submitter: SmtpSubmitt
         ),
         (replace(server, security=implicit), ConnectionProblem.TLS, "does not start with TLS: choose STARTTLS"),
         (wrong, ConnectionProblem.CERTIFICATE, "cannot be trusted: Hostname mismatch"),
-        (replace(server, port=ports.smtps), ConnectionProblem.TIMEOUT, "stopped answering"),
+        (replace(server, port=ports.smtps), ConnectionProblem.TIMEOUT, "choose IMPLICIT_TLS"),
         (replace(server, port=ports.http), ConnectionProblem.TIMEOUT, "stopped answering"),
         (replace(server, port=1), ConnectionProblem.HOST_REFUSED, "not a public one"),
         (replace(server, host="127.1"), ConnectionProblem.HOST_REFUSED, "unusual form"),
