@@ -22,7 +22,10 @@ def restore(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Read the three tiers back, as their owner, after checking every file against the manifest. Refuses tiers that hold
-    tables already, unless --force is given. Stop API, relay and workers first."""
+    tables already, unless --force is given. Safe to repeat.
+
+    Stop `serve`, `relay` and `work` first. `up` must run, since the databases are in it: restore beside it while nobody
+    uses it, then stop it and start it again."""
     use_settings_of(data, as_operator=True)
     owners = tier_urls("OWNER")
     missing = [f"{PREFIX}{tier.upper()}_OWNER_URL" for tier in TIERS if tier not in owners]
@@ -51,7 +54,10 @@ def _make_empty(owners: dict[str, str], *, force: bool) -> None:
             if tables:
                 asyncio.run(_drop(owners[tier], tables))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed(f"A tier cannot be reached or emptied: {error}") from error
+        raise CommandFailed(
+            f"A tier cannot be reached or emptied: {error}. A server of your own must run, with `serve`, `relay` and `work` "
+            "stopped; the databases of `up` are there while `up` runs."
+        ) from error
 
 
 async def _tables(url: str) -> list[str]:

@@ -325,3 +325,11 @@ def test_restore_refuses_a_damaged_or_foreign_folder_before_it_touches_anything(
     assert installation.tenants() == ["Acme"]
     with pytest.raises(CommandFailed, match=r"is not a backup: it has no manifest\.json"):
         run("restore", str(tmp_path), "--force")
+
+
+def test_restore_says_when_the_databases_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("backup", str(tmp_path / "saved"))
+    monkeypatch.setenv("PENGUINMAILS_OLTP_OWNER_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+    with pytest.raises(CommandFailed, match=r"cannot be reached .*the databases of `up` are there while `up` runs"):
+        run("restore", str(tmp_path / "saved"), "--force")
