@@ -58,12 +58,12 @@ class Source:
 
     async def batches(self, most: int) -> AsyncGenerator[tuple[int, Batch], None]:
         """At most `most`, numbered from 1. Raises UploadIncomplete."""
-        reading = asyncio.create_task(self._next_batch())
+        reading = asyncio.create_task(self._next_batch(least_rows=1))  # soon at work, and soon to be seen
         try:
             for number in range(1, most + 1):
                 batch = await reading
                 if not batch.is_last and number < most:
-                    reading = asyncio.create_task(self._next_batch())
+                    reading = asyncio.create_task(self._next_batch(least_rows=BATCH_ROWS))
                 yield number, batch
                 if batch.is_last:
                     return
@@ -71,10 +71,10 @@ class Source:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _next_batch(self) -> Batch:
-        """At least BATCH_ROWS rows, or what is left."""
+    async def _next_batch(self, *, least_rows: int) -> Batch:
+        """So many rows and at most a chunk more, or what is left."""
         batch = Batch(self._reader.offset)
-        while batch.rows < BATCH_ROWS and not batch.is_last:
+        while batch.rows < least_rows and not batch.is_last:
             number, skip = divmod(self._position, CHUNK_BYTES)
             data = (await upload_chunk(self._caller, self._upload, number))[skip:]
             self._position += len(data)
