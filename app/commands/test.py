@@ -51,7 +51,7 @@ def static_steps() -> list[Step]:
 def pytest_step(*, full: bool) -> Step:
     """All tests with branch coverage; the gate (pyproject.toml, fail_under) is part of its exit code."""
     command = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--cov", "--cov-branch", "--cov-report=term"]
-    command.append("--dist=loadgroup")  # tests that share an `up` stay on one worker
+    command.append("--dist=loadfile")  # tests that share an `up` stay on one worker
     return Step("tests", command if full else [*command, "-m", "not full"])
 
 

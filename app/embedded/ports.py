@@ -38,3 +38,10 @@ def kept_port(file: Path, *, usual: int) -> int:
     port = earlier if is_free(earlier) else usual_or_free(usual)
     file.write_text(f"{port}\n", encoding="ascii")
     return port
+
+
+def other_port(file: Path) -> int:
+    """Another port, kept in `file` for the next start: the one that was free a moment ago is taken."""
+    port = free_port()
+    file.write_text(f"{port}\n", encoding="ascii")
+    return port

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.embedded.accounts import Account, copy_for, unprivileged_account, without_postgres_variables
 from app.embedded.errors import EmbeddedError
-from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port
+from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port, other_port
 from app.embedded.private_files import FolderLock, kept_word
 from app.embedded.processes import (
     Launch,
@@ -112,8 +112,15 @@ class EmbeddedPostgres:
             elif not self._password_file.exists():
                 raise EmbeddedError(f"{self._password_file} is missing, and without it nobody enters {cluster}.")
             _clear_left_over(cluster)
+            may_move = self._port is None and self._wanted_port is None
             self._choose_port()
-            self._launch(programs, cluster)
+            try:
+                self._launch(programs, cluster)
+            except EmbeddedError:
+                if not may_move or is_free(self.port):
+                    raise
+                self._port = other_port(self._data_dir / "postgres.port")  # somebody took ours before we could
+                self._launch(programs, cluster)
         except BaseException:
             self.stop()
             raise

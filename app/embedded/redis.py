@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.embedded.errors import EmbeddedError
-from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port
+from app.embedded.ports import LOOPBACK, free_port, is_free, kept_port, other_port
 from app.embedded.private_files import FolderLock, kept_word, write_private
 from app.embedded.processes import (
     Launch,
@@ -90,18 +90,15 @@ class EmbeddedRedis:
         self._lock.take()
         try:
             self._end_orphan()
+            may_move = self._port is None and self._wanted_port is None
             self._choose_port()
-            configuration = self._folder / "redis.conf"
-            write_private(configuration, self._configuration())
-            launch = Launch(
-                command=[str(redis_program()), str(configuration)],
-                environment=dict(os.environ) | {"LC_ALL": "C"},
-                folder=self._folder,
-                death_signal=signal.SIGTERM,
-            )
-            with open_log(self.log_file) as log:
-                self._process = start_process(launch, log)
-            self._wait_until_ready(self._process)
+            try:
+                self._launch()
+            except EmbeddedError:
+                if not may_move or is_free(self.port):
+                    raise
+                self._port = other_port(self._data_dir / "redis.port")  # somebody took ours before we could
+                self._launch()
         except BaseException:
             self.stop()
             raise
@@ -119,6 +116,19 @@ class EmbeddedRedis:
 
     def _password(self) -> str:
         return kept_word(self._data_dir / "redis.password")
+
+    def _launch(self) -> None:
+        configuration = self._folder / "redis.conf"
+        write_private(configuration, self._configuration())
+        launch = Launch(
+            command=[str(redis_program()), str(configuration)],
+            environment=dict(os.environ) | {"LC_ALL": "C"},
+            folder=self._folder,
+            death_signal=signal.SIGTERM,
+        )
+        with open_log(self.log_file) as log:
+            self._process = start_process(launch, log)
+        self._wait_until_ready(self._process)
 
     def _choose_port(self) -> None:
         """Once per object: whoever was told the URL must find a server that was started again there."""

@@ -16,8 +16,6 @@ import pytest
 from app.demo.main import run
 from tests.journeys.running_up import RunningUp, running_up
 
-pytestmark = pytest.mark.xdist_group("first_campaign")  # one `up` for all of them
-
 GOOD = [f"person{number}@company{number % 7}.example" for number in range(40)]
 BEHAVED = {
     "gone+unknown-user@company1.example": "BOUNCED",

@@ -213,3 +213,19 @@ async def test_below_a_closed_home_root_keeps_the_cluster_where_the_account_can_
 
 def test_only_a_process_with_the_right_command_line_is_ended_as_an_orphan() -> None:
     assert end_orphan(os.getpid(), signal.SIGTERM, words=["no such words"], grace_seconds=1) is False
+
+
+def test_a_port_that_is_taken_at_the_last_moment_costs_another_port(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("app.embedded.postgres.kept_port", lambda _file, *, usual: port)
+        server = EmbeddedPostgres(data_folder / "moved")
+
+        server.start()
+        moved_to = server.port
+        server.stop()
+
+    assert moved_to != port
+    assert (data_folder / "moved" / "postgres.port").read_text() == f"{moved_to}\n"
