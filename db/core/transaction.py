@@ -8,8 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from db.core.tiers import CONTENT, OLAP, OLTP, SYSTEM, PoolNotStarted, TierEngine
+
+_log = structlog.get_logger(__name__)
 
 Hook = Callable[[], Awaitable[None]]
 Opening = AbstractAsyncContextManager["Transaction"]
@@ -130,7 +133,7 @@ async def _transaction(engine: TierEngine, tenant_id: UUID | None, read_only: bo
         token = _current.set(transaction)
         piccolo_token = engine.current_transaction.set(transaction)  # type: ignore[arg-type]  # it reads .connection only
         try:
-            await _execute_begin(connection, begin)
+            await _execute_begin(engine, connection, begin)
             yield transaction
             await _commit(transaction)
         except BaseException:
@@ -145,13 +148,25 @@ async def _transaction(engine: TierEngine, tenant_id: UUID | None, read_only: bo
         await hook()
 
 
-async def _execute_begin(connection: Any, begin: str) -> None:
-    """Throws the connection away when it is cancelled: whether the server has begun by then, nobody knows here."""
+async def _execute_begin(engine: TierEngine, connection: Any, begin: str) -> None:
+    """Throws the connection away when it fails: it is stale, or nobody here knows whether the server has begun.
+
+    A server that went away took every idle connection with it: the pool replaces them before they are used again.
+    """
     try:
         await connection.execute(begin)
-    except asyncio.CancelledError:
-        connection.terminate()
+    except BaseException as error:
+        _throw_away(connection)
+        if not isinstance(error, asyncio.CancelledError) and engine.pool is not None:
+            await engine.pool.expire_connections()
         raise
+
+
+def _throw_away(connection: Any) -> None:
+    try:
+        connection.terminate()
+    except asyncpg.InterfaceError as error:  # the pool has taken it back already, since it was lost
+        _log.debug("connection_gone", error=str(error))
 
 
 async def _commit(transaction: Transaction) -> None:
@@ -164,12 +179,11 @@ async def _commit(transaction: Transaction) -> None:
 
 async def _roll_back(connection: Any) -> None:
     """Leaves the connection clean; a connection that is lost or cancelled in mid-statement is thrown away by the pool."""
-    if connection.is_closed() or not connection.is_in_transaction():
-        return
     try:
-        await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        connection.terminate()
+        if not connection.is_closed() and connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        _throw_away(connection)
 
 
 def tenant_transaction(tenant_id: UUID, *, tier: TierEngine = OLTP, read_only: bool = False) -> Opening:

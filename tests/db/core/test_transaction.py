@@ -21,6 +21,7 @@ from db.core.transaction import (
     tenant_transaction,
 )
 from db.tables.platform import AuditEntry
+from tests.servers import TestServers
 
 pytestmark = pytest.mark.usefixtures("resources")
 
@@ -239,3 +240,54 @@ async def test_a_commit_that_fails_leaves_no_transaction_and_a_clean_connection(
         current()
     assert OLTP.pool.get_idle_size() == OLTP.pool.get_size()
     assert await entries(new_id()) == []
+
+
+async def test_a_server_that_went_away_costs_one_transaction_and_is_told_by_its_own_error(
+    resources: Resources, servers: TestServers
+) -> None:
+    engine = TierEngine("probe")
+    await engine.open(resources.settings.oltp_url, max_size=3)
+    started = asyncio.Barrier(3)
+
+    async def look(wait: bool) -> object:
+        async with tenant_transaction(new_id(), tier=engine) as tx:
+            if wait:
+                await started.wait()
+            return await tx.fetchval("SELECT pg_backend_pid()")
+
+    pids = await asyncio.gather(look(True), look(True), look(True))
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.fetch("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
+    await admin.close()
+    await asyncio.sleep(0.2)
+
+    answers = [await asyncio.gather(look(False), return_exceptions=True) for _ in range(4)]
+    lost = [answer for (answer,) in answers if isinstance(answer, BaseException)]
+    await engine.close()
+
+    assert len(lost) <= 1
+    assert all("released back" not in str(error) for error in lost)
+    assert isinstance(answers[-1][0], int)
+
+
+async def test_a_connection_lost_in_mid_statement_raises_what_was_lost(
+    resources: Resources, servers: TestServers
+) -> None:
+    admin = await asyncpg.connect(servers.admin_url)
+    pids: asyncio.Queue[int] = asyncio.Queue()
+
+    async def slow() -> None:
+        async with tenant_transaction(new_id()) as tx:
+            pids.put_nowait(await tx.fetchval("SELECT pg_backend_pid()"))
+            await tx.fetchval("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(slow())
+    pid = await pids.get()
+    await asyncio.sleep(0.1)
+    await admin.execute("SELECT pg_terminate_backend($1)", pid)
+    await admin.close()
+
+    with pytest.raises((asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError, ConnectionError)):
+        await task
+    async with tenant_transaction(new_id()) as tx:
+        assert await tx.fetchval("SELECT 1") == 1
