@@ -12,6 +12,7 @@ from app.commands.data_folder import PREFIX, TIERS, tier_urls, use_settings_of
 from app.commands.failure import CommandFailed
 from app.commands.options import DEFAULT_DATA, DataOption
 from app.commands.postgres_tools import run_tool
+from app.commands.restored_campaigns import pause_restored_campaigns
 
 TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 
@@ -22,7 +23,7 @@ def restore(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Read the three tiers back, as their owner, after checking every file against the manifest. Refuses tiers that hold
-    tables already, unless --force is given. Safe to repeat.
+    tables already, unless --force is given. Safe to repeat. Campaigns that ran come back paused.
 
     Stop `serve`, `relay` and `work` first. `up` must run, since the databases are in it: restore beside it while nobody
     uses it, then stop it and start it again."""
@@ -41,7 +42,13 @@ def restore(
         options = ["--no-owner", "--exit-on-error", "--single-transaction", str(dumps[tier])]
         run_tool("pg_restore", options, url=owners[tier])
         typer.echo(f"{tier}: restored")
+    paused = asyncio.run(pause_restored_campaigns(owners["oltp"]))
     typer.echo(f"Restored the backup of {manifest.made_at}. Redis needs nothing: waiting jobs are dispatched again.")
+    if paused:
+        typer.echo(
+            f"{paused} running campaigns are paused: mail that was sent after the backup is not in the ledger, and would be "
+            "sent again. Compare with your mail servers before you resume or cancel them."
+        )
 
 
 def _make_empty(owners: dict[str, str], *, force: bool) -> None:

@@ -3,6 +3,7 @@
 It is made once per document and evaluated per request. Numbers are capped, so that no product grows without bound.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,14 @@ MOST = 1 << 40
 MOST_PAGE = 100
 
 
-class Expression:
+class Expression(ABC):
     """A cost that depends on variables."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def value(self, variables: Mapping[str, Any]) -> int:
-        raise NotImplementedError
+        """The cost with these variables."""
 
 
 Price = int | Expression

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from app.cli import build
 from app.commands.failure import CommandFailed
+from app.core.ids import new_id
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 
@@ -247,6 +248,41 @@ def test_a_backup_by_its_role_or_by_the_owner_is_restored_with_every_row_wall_an
         assert installation.tenants() == ["Acme"]
         assert installation.fetch(installation.url("oltp"), "SELECT * FROM tenants") == []  # no tenant set: no row
         assert run("doctor", "--data", str(installation.folder))[1].endswith("Nothing is wrong.\n")
+
+
+def test_a_campaign_that_ran_comes_back_paused_since_the_ledger_is_as_old_as_the_backup(
+    installation: Installation, with_a_tenant: None, tmp_path: Path
+) -> None:
+    owner = installation.url("oltp", "OWNER")
+    (tenant,) = installation.fetch(owner, "SELECT id FROM tenants")
+    workspace, running, draft = new_id(), new_id(), new_id()
+    installation.fetch(
+        owner,
+        "INSERT INTO workspaces (tenant_id, id, name, slug, version, created_at, updated_at) "
+        "VALUES ($1, $2, 'W', 'w', 1, now(), now())",
+        tenant["id"],
+        workspace,
+    )
+    for campaign, state in ((running, "running"), (draft, "draft")):
+        installation.fetch(
+            owner,
+            "INSERT INTO campaigns (tenant_id, id, workspace_id, name, state, enrolling, version, created_at, updated_at) "
+            "VALUES ($1, $2, $3, 'C', $4, false, 1, now(), now())",
+            tenant["id"],
+            campaign,
+            workspace,
+            state,
+        )
+    run("backup", str(tmp_path / "saved"))
+
+    code, said = run("restore", str(tmp_path / "saved"), "--force")
+
+    assert code == 0, said
+    assert "1 running campaigns are paused" in said
+    rows = installation.fetch(owner, "SELECT id, state FROM campaigns")
+    assert {row["id"]: row["state"] for row in rows} == {running: "paused", draft: "draft"}
+    jobs = installation.fetch(owner, "SELECT kind, state, payload->>'campaign_id' AS campaign FROM jobs")
+    assert [(row["kind"], row["state"], row["campaign"]) for row in jobs] == [("campaign.hold", "queued", str(running))]
 
 
 def test_a_backup_is_for_its_owner_only_and_its_manifest_tells_sizes_and_hashes(tmp_path: Path) -> None:

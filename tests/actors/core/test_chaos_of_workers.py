@@ -29,7 +29,6 @@ def chaos_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"worker_threads": 8, "job_lease_seconds": 2.0, "drain_seconds": 1.5})
 
 
-@pytest.mark.full  # holds moments: fails on a machine that is busy otherwise
 @pytest.mark.parametrize(("count", "kills"), [(150, 1), pytest.param(2000, 8, marks=pytest.mark.full)])
 async def test_workers_killed_in_the_middle_lose_and_double_nothing(
     resources: Resources, chaos_settings: Settings, count: int, kills: int

@@ -52,7 +52,6 @@ async def test_a_job_that_was_rolled_back_never_runs(resources: Resources, worke
     assert await marks(caller.tenant_id) == [2]
 
 
-@pytest.mark.full  # holds moments: fails on a machine that is busy otherwise
 @pytest.mark.parametrize(
     ("job", "attempts", "error"),
     [

@@ -349,7 +349,6 @@ def broken(door: FakeDoor) -> Iterator[None]:
     door.broken = None
 
 
-@pytest.mark.full  # holds moments: fails on a machine that is busy otherwise
 async def test_while_the_door_fails_new_clients_are_told_to_come_back(address: str, broken: None) -> None:
     async with raw(address) as peer:
         await peer.send(type="connection_init", payload={"authorization": "Bearer owner"})
@@ -359,7 +358,6 @@ async def test_while_the_door_fails_new_clients_are_told_to_come_back(address: s
     assert "hunter2" not in reason
 
 
-@pytest.mark.full  # holds moments: fails on a machine that is busy otherwise
 async def test_an_open_socket_outlives_a_door_that_fails_for_a_moment_only(address: str, door: FakeDoor) -> None:
     async with signed_in(address) as peer:
         asked, door.broken = door.asked, ConnectionRefusedError()

@@ -41,7 +41,6 @@ EXPENSIVE = {
 }
 
 
-@pytest.mark.full  # holds moments: fails on a machine that is busy otherwise
 @pytest.mark.parametrize("name", EXPENSIVE)
 def test_an_expensive_template_ends_in_a_clear_error_within_100_ms(name: str) -> None:
     template = TemplateSource("s", EXPENSIVE[name], None, MissingFieldRule.EMPTY)
