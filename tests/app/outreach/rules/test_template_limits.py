@@ -1,8 +1,10 @@
 """A tenant's template cannot loop, grow or nest its way to our time and memory: it ends soon, in a clear error."""
 
+import sys
 import time
 import tracemalloc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -41,14 +43,25 @@ EXPENSIVE = {
 }
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Times the product and not the tracer that measures coverage, which doubles its time."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+
+
 @pytest.mark.parametrize("name", EXPENSIVE)
 def test_an_expensive_template_ends_in_a_clear_error_within_100_ms(name: str) -> None:
     template = TemplateSource("s", EXPENSIVE[name], None, MissingFieldRule.EMPTY)
     fields = {"many": MANY, "long": LONG, "needle": "a" * 300 + "b"}
 
     def tried() -> tuple[float, DomainError]:
-        started = time.process_time()
-        with pytest.raises(DomainError) as refused:
+        with untraced(), pytest.raises(DomainError) as refused:
+            started = time.process_time()
             render_template(template, fields)
         return time.process_time() - started, refused.value
 
@@ -97,7 +110,7 @@ def test_hostile_text_is_parsed_or_refused_soon(name: str) -> None:
 
     def seconds() -> float:
         started = time.process_time()
-        with suppress(DomainError):
+        with untraced(), suppress(DomainError):
             render_template(template, {"a": "b", "x": "y"})
         return time.process_time() - started
 
