@@ -1,7 +1,6 @@
 """The two processes behind the API: `run_relay` and `run_workers`. Each blocks until SIGTERM or SIGINT."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from actors.core.handler import Handlers, gather_handlers
 from actors.core.metrics import serve_metrics
 from actors.core.relay import Relay
 from actors.core.worker import JobWorker, work_until_signalled
+from app.core.garbage import collect_rarely
 from app.core.resources import Resources
 from app.core.settings import Settings
 from app.wiring import build_resources, opened
@@ -22,8 +22,6 @@ from app.wiring import build_resources, opened
 # How much of a worker's threads a queue may hold at most, so that its long jobs leave room for all others.
 QUEUE_SHARES = {"sending": 0.75, "planning": 0.75, "imports": 0.5, "maintenance": 0.25}
 REDIS_TIMEOUT_SECONDS = 5.0
-
-YOUNG_OBJECTS = 50_000  # between two collections: a batch of an import makes that many, and none of them is garbage
 
 
 def all_handlers() -> Handlers:
@@ -41,15 +39,8 @@ def run_workers(settings: Settings, queues: frozenset[str] | None = None) -> Non
 
     limits = {queue: max(1, int(settings.worker_threads * share)) for queue, share in QUEUE_SHARES.items()}
     worker = JobWorker(settings, all_handlers(), opening, queues=queues, prefetch=limits)
-    _collect_rarely()
+    collect_rarely()
     work_until_signalled(worker, settings)
-
-
-def _collect_rarely() -> None:
-    """Looking for cycles took half of an import's time in Python, most of it among the modules, which never go."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def run_relay(settings: Settings) -> None:

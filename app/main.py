@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.core.door import Door
+from app.core.garbage import collect_rarely
 from app.core.resources import Resources
 from app.core.settings import Settings, read_settings
 from app.http.health import health_routes
@@ -43,6 +44,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     # A redirect would be to the scheme and host that the request names: behind a proxy, tokens would follow it in clear.
     app.router.redirect_slashes = False
+    return app
+
+
+def serve_app() -> Starlette:
+    """`create_app` for a process that does nothing else."""
+    app = create_app()
+    collect_rarely()
     return app
 
 

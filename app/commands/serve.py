@@ -27,7 +27,7 @@ def serve(
     _check_tls(settings)
     configure_logging(settings.log_level)
     uvicorn.run(
-        "app.main:create_app",
+        "app.main:serve_app",
         factory=True,
         host=host or settings.host,
         port=port or settings.port,
@@ -40,6 +40,7 @@ def serve(
         forwarded_allow_ips=list(settings.trusted_proxies),
         ws="websockets-sansio",
         ws_max_size=LARGEST_FRAME_BYTES,
+        ws_per_message_deflate=False,  # events are small: deflate would cost more memory and time than it saves bytes
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,

@@ -1,5 +1,6 @@
 """The door: from an access token to a caller, with the session looked at again at most five seconds later."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ class SessionDoor:
         self._most = most_remembered
         self._claims: OrderedDict[bytes, AccessClaims] = OrderedDict()
         self._rights: OrderedDict[tuple[UUID, UUID], _Rights] = OrderedDict()
+        self._asking: dict[tuple[UUID, UUID], asyncio.Task[_Rights]] = {}
 
     async def admit(self, authorization: str | None, facts: ConnectionFacts) -> Caller:
         """Raises Unauthenticated: malformed, unknown, expired, signed out, no member any more, password changed."""
@@ -95,18 +97,32 @@ class SessionDoor:
 
     async def _rights_of(self, tenant_id: UUID, session_id: UUID) -> _Rights:
         key = (tenant_id, session_id)
-        asked_at = time.monotonic()
         known = self._rights.get(key)
-        if known is not None and known.role is not None and asked_at - known.asked_at < REMEMBERED_SECONDS:
+        if known is not None and known.role is not None and time.monotonic() - known.asked_at < REMEMBERED_SECONDS:
             return known
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = asyncio.create_task(self._ask(tenant_id, session_id))
+            asking.add_done_callback(lambda done: self._asked(key, done))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, tenant_id: UUID, session_id: UUID) -> _Rights:
+        """Asks the session's row: once for all who want to know at this moment, such as a thousand sockets of one session."""
+        asked_at = time.monotonic()
         async with tenant_transaction(tenant_id, read_only=True):
             row = await sessions.admission(session_id, at=self._resources.clock.now())
         rights = _Rights(asked_at, None, None, MappingProxyType({}))
         if row is not None:
             roles = dict(zip(row.workspace_ids, map(WorkspaceRole, row.workspace_roles), strict=True))
             rights = _Rights(asked_at, row.user_id, TenantRole(row.role), MappingProxyType(roles))
-        self._remember(key, rights)
+        self._remember((tenant_id, session_id), rights)
         return rights
+
+    def _asked(self, key: tuple[UUID, UUID], done: "asyncio.Task[_Rights]") -> None:
+        """Whoever waits raises what went wrong; when nobody waits any more, nobody needs to know."""
+        del self._asking[key]
+        if not done.cancelled():
+            done.exception()
 
     def _remember(self, key: tuple[UUID, UUID], rights: _Rights) -> None:
         """An answer that was asked for earlier never replaces a later one."""

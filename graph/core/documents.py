@@ -26,6 +26,7 @@ from graph.core.errors import TooComplex
 from graph.core.limits import Limits, Measure
 from graph.core.price import Price, evaluate
 from graph.core.rules import RULES
+from graph.core.sharing import RecentAnswers, recent_answers
 
 _MOST_KEPT = 512
 _LONGEST_KEPT = 32_768
@@ -43,6 +44,7 @@ class Operation:
     defaults: Mapping[str, Any]
     is_sign_in: bool
     is_bare: bool
+    recent: RecentAnswers | None = None
     is_open: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +126,7 @@ class Documents:
             defaults=_defaults(definition),
             is_sign_in=sign_in,
             is_bare=bare,
+            recent=recent_answers(self._schema, document, definition),
         )
 
     def _keep(self, key: tuple[str, str | None], operation: Operation) -> None:

@@ -19,6 +19,7 @@ from app.identity.accounts import change_password
 from app.identity.door import REMEMBERED_SECONDS, SessionDoor
 from app.identity.members import change_member_role, remove_member, set_workspace_role
 from app.identity.sessions import revoke_other_sessions, sign_in, sign_out
+from db.queries.identity import sessions
 from tests.app.identity.conftest import PASSWORD, World
 from tests.app.identity.tenants import MadeTenant, another_session, bearer, make_tenant
 
@@ -194,3 +195,33 @@ async def test_who_watches_is_asked_again(world: World, acme: MadeTenant) -> Non
     assert (again.session_id, again.request_id) == (watching.session_id, watching.request_id)
     with pytest.raises(Unauthenticated):
         await SessionDoor(world.resources).current(watching)
+
+
+async def test_a_session_is_looked_at_once_for_all_who_ask_at_the_same_time(
+    world: World, acme: MadeTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, looks, look = SessionDoor(world.resources), 0, sessions.admission
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await look(*arguments, **named)
+
+    monkeypatch.setattr(sessions, "admission", counted)
+    gone = asyncio.create_task(door.admit(bearer(acme.member), FACTS))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(door.admit(bearer(acme.member), FACTS)) for _ in range(50)]
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    assert {caller.user_id for caller in await asyncio.gather(*others)} == {acme.member.user_id}
+    assert looks == 1
+
+
+async def test_everybody_who_asked_together_learns_that_the_session_is_over(world: World, acme: MadeTenant) -> None:
+    door = SessionDoor(world.resources)
+    await remove_member(acme.owner, acme.member_id("member"))
+
+    answers = await asyncio.gather(*(is_admitted(door, bearer(acme.member)) for _ in range(20)))
+
+    assert not any(answers)

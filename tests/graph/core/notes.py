@@ -148,6 +148,10 @@ class Tick:
     role: str | None = strawberry.field(description="The role that the caller has by now.")
     workspaces: int = strawberry.field(description="How many workspaces the caller has a role in by now.")
 
+    @query(uses=tick, description="Twice the number, worked out anew each time.")
+    async def doubled(self) -> int:
+        return 2 * self.number
+
 
 # ---- inputs and payloads
 @strawberry.input(description="What addNote needs.")
