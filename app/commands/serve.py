@@ -12,6 +12,7 @@ from app.commands.failure import CommandFailed
 from app.commands.options import DEFAULT_DATA, DataOption
 from app.core.logging import configure_logging
 from app.core.settings import Settings, read_settings
+from app.http.slow_headers import PatientHttp
 
 GRACE_SECONDS = 8
 LARGEST_FRAME_BYTES = 256 * 1024
@@ -32,6 +33,7 @@ def serve(
         host=host or settings.host,
         port=port or settings.port,
         loop="uvloop",
+        http=PatientHttp,
         lifespan="on",
         log_config=None,
         access_log=False,
