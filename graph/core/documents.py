@@ -28,6 +28,7 @@ from graph.core.price import Price, evaluate
 from graph.core.rules import RULES
 from graph.core.sharing import RecentAnswers, recent_answers
 
+LEAST_COST = 1  # `{ __typename }` too is read, answered and sent
 _MOST_KEPT = 512
 _LONGEST_KEPT = 32_768
 _MOST_ERRORS = 20
@@ -51,10 +52,10 @@ class Operation:
         object.__setattr__(self, "is_open", self.is_sign_in or self.is_bare)
 
     def cost(self, variables: Mapping[str, Any]) -> int:
-        """Points with these variables; a number above every limit when there are too many to count."""
+        """Points with these variables, one at least; a number above every limit when there are too many to count."""
         if isinstance(self.price, int):
-            return self.price
-        return evaluate(self.price, {**self.defaults, **variables})
+            return max(LEAST_COST, self.price)
+        return max(LEAST_COST, evaluate(self.price, {**self.defaults, **variables}))
 
 
 class Refused(Exception):

@@ -31,8 +31,10 @@ def refused(documents: Documents, text: str) -> GraphQLError:
 @pytest.mark.parametrize(
     ("text", "variables", "cost"),
     [
-        ("{ __typename }", {}, 0),
-        ("{ fail(how: \"x\") }", {}, 0),
+        ("{ __typename }", {}, 1),
+        ("{ fail(how: \"x\") }", {}, 1),
+        ("{ notes(first: 0) { edges { node { id } } } }", {}, 1),
+        ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": []}, 1),
         ("{ note(id: \"x\") { id text } }", {}, 1),
         ("{ notes { pageInfo { endCursor } } }", {}, 1),
         ("{ notes { edges { cursor } } }", {}, 1),
