@@ -10,14 +10,12 @@ class Permission(StrEnum):
     TENANT_UPDATE = "tenant.update"
     MEMBERS_READ = "members.read"
     MEMBERS_MANAGE = "members.manage"
-    OWNERS_MANAGE = "owners.manage"
     WORKSPACES_READ = "workspaces.read"
     WORKSPACES_MANAGE = "workspaces.manage"
     WORKSPACES_UPDATE = "workspaces.update"
     SESSIONS_MANAGE = "sessions.manage"  # one's own
     JOBS_READ = "jobs.read"
     JOBS_REPLAY = "jobs.replay"
-    AUDIT_READ = "audit.read"
     LIVE_READ = "live.read"
     CONTACTS_READ = "contacts.read"
     CONTACTS_WRITE = "contacts.write"
@@ -50,9 +48,10 @@ class WorkspaceRole(StrEnum):
 
 _EVERY = frozenset(Permission)
 
+# An admin differs from an owner in one thing, which is decided by role: only owners make, change and remove owners.
 TENANT_PERMISSIONS: dict[TenantRole, frozenset[Permission]] = {
     TenantRole.OWNER: _EVERY,
-    TenantRole.ADMIN: _EVERY - {Permission.OWNERS_MANAGE},
+    TenantRole.ADMIN: _EVERY,
     TenantRole.MEMBER: frozenset(
         {Permission.TENANT_READ, Permission.WORKSPACES_READ, Permission.SESSIONS_MANAGE, Permission.LIVE_READ}
     ),

@@ -28,11 +28,6 @@ OF_NO_WORKSPACE = {"Tenant", "TenantSettings", "Suppression", "Session", "Member
 WEAKEST_FIRST = ("member", "workspace_admin", "admin", "owner")
 # Operations that ask for more than their description's permission, as its own words say.
 FURTHER = {"removeMember": Permission.MEMBERS_MANAGE}  # everybody may leave; this is about removing others
-# Permissions that no operation declares.
-BY_NO_OPERATION = {
-    Permission.AUDIT_READ: "the audit trail is not in the public schema yet",
-    Permission.OWNERS_MANAGE: "app/identity/rules/member_changes.py decides by the acting role who makes and unmakes owners",
-}
 # Open operations that do nothing without a code from a mail or a token of an earlier answer.
 NEED_A_SECRET = {"verifyEmail", "resetPassword", "refreshSession", "acceptInvitation"}
 
@@ -129,7 +124,7 @@ async def test_who_may_changes(client: SchemaClient, house: Resources, operation
 def test_every_permission_is_needed_by_an_operation() -> None:
     needed = {permission_of(each) for each in operations()}
 
-    assert {each for each in Permission if each not in needed} == set(BY_NO_OPERATION)
+    assert {each for each in Permission if each not in needed} == set()
 
 
 def test_what_is_open_to_everyone_is_what_anonymous_callers_may_ask_for() -> None:
