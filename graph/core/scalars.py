@@ -18,7 +18,7 @@ JsonObject = NewType("JsonObject", dict[str, Any])
 _JSON_DEPTH = 16
 
 
-def _output_moment(value: object) -> datetime:
+def output_moment(value: object) -> datetime:
     """Aware datetimes stay objects: orjson writes them as RFC 3339, faster than isoformat."""
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise TypeError(f"a DateTime field got {value!r}, which is no aware datetime")
@@ -83,7 +83,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         name="DateTime",
         description="A moment with its offset, as in RFC 3339; answers are in UTC.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
-        serialize=_output_moment,
+        serialize=output_moment,
         parse_value=_input_moment,
     ),
     date: strawberry.scalar(
