@@ -22,6 +22,7 @@ from graphql import (
     validate,
 )
 
+from graph.core.compiled.plan import Plan
 from graph.core.errors import TooComplex
 from graph.core.limits import Limits, Measure
 from graph.core.price import Price, evaluate
@@ -42,6 +43,7 @@ class Operation:
     name: str | None
     kind: OperationType
     price: Price
+    plan: Plan
     defaults: Mapping[str, Any]
     is_sign_in: bool
     is_bare: bool
@@ -73,12 +75,21 @@ class Closed(Exception):
 class Documents:
     """Text and operation name -> Operation. Only valid ones are kept, the longest unused of them leave first."""
 
-    def __init__(self, schema: GraphQLSchema, *, sign_in: frozenset[str], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        sign_in: frozenset[str],
+        limits: Limits | None = None,
+        is_compiled: bool = True,
+    ) -> None:
+        """`is_compiled` false: every operation is left to graphql-core whole."""
         self.limits = limits or Limits()
         self.hits = 0
         self.misses = 0
         self._schema = schema
         self._sign_in = sign_in
+        self._is_compiled = is_compiled
         self._kept: OrderedDict[tuple[str, str | None], Operation] = OrderedDict()
 
     def knows(self, text: str, name: str | None) -> bool:
@@ -124,6 +135,7 @@ class Documents:
             name=definition.name.value if definition.name else None,
             kind=definition.operation,
             price=size.price,
+            plan=Plan(self._schema, document, definition, is_compiled=self._is_compiled),
             defaults=_defaults(definition),
             is_sign_in=sign_in,
             is_bare=bare,

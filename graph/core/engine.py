@@ -1,7 +1,6 @@
 """Runs operations for every transport: chooses, charges, executes, and words the answer. Knows nothing of HTTP or sockets.
 
-The next step, compiled execution, has its place here: `_execute` is the only way to graphql-core for queries and
-mutations, and an Operation is shared by all requests, so that what is compiled for it can live beside it.
+Each operation's plan makes the executor for a request: graphql-core's own, or one with compiled selections.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -9,10 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
-from graphql import ExecutionResult, GraphQLError, OperationType, execute
+from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.core.caller import Caller, CallerKind
 from app.core.errors import RequestError, Throttled, Unauthenticated
@@ -111,6 +109,8 @@ class Engine:
             return Answer(_body(ready, {"errors": present([GraphQLError(sentence)], ready.context.request_id)}))
         try:
             result = await self._execute(ready)
+        except Stopped as stopped:
+            return stopped.answer
         except Exception as error:  # noqa: BLE001 - masked and logged; the client gets INTERNAL
             return Answer(_body(ready, {"errors": [internal(error, ready.context.request_id)]}))
         return Answer(_body(ready, _shown(result, ready.context.request_id)))
@@ -161,17 +161,14 @@ class Engine:
         return Answer({"errors": present(errors, caller.request_id), "extensions": {"cost": budget.shown()}})
 
     def _executor(self, ready: Ready) -> Executor[Any]:
-        """For a subscription's source and its events. Raises Stopped when the variables do not fit."""
-        arguments = _arguments(ready)
-        del arguments["executor_class"]
-        arguments["raw_variable_values"] = arguments.pop("variable_values")
-        built = StrawberryGraphQLCoreExecutionContext.build(self.schema._schema, ready.operation.document, **arguments)
+        """For a query or mutation, or a subscription's source and its events. Raises Stopped when the variables do not fit."""
+        built = ready.operation.plan.executor(ready.variables, ready.context)
         if isinstance(built, list):
             raise Stopped(Answer(_body(ready, {"errors": present(built, ready.context.request_id)})))
         return built
 
     async def _execute(self, ready: Ready) -> ExecutionResult:
-        result: Any = execute(self.schema._schema, ready.operation.document, **_arguments(ready))
+        result: Any = self._executor(ready).execute_operation()
         return cast("ExecutionResult", await result if optimized_is_awaitable(result) else result)
 
 
@@ -185,18 +182,6 @@ async def _event(ready: Ready, executor: Executor[Any], value: object) -> dict[s
     if recent is None or result.errors or result.data is None:
         return _shown(result, ready.context.request_id)
     return {"data": recent.keep(value, result.data)}
-
-
-def _arguments(ready: Ready) -> dict[str, Any]:
-    return {
-        "context_value": ready.context,
-        "variable_values": dict(ready.variables),
-        "operation_name": ready.operation.name,
-        "is_awaitable": optimized_is_awaitable,
-        "executor_class": StrawberryGraphQLCoreExecutionContext,
-        "operation_extensions": {},
-        "hide_suggestions": True,
-    }
 
 
 def _shown(result: ExecutionResult, request_id: str) -> dict[str, Any]:
