@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     )
     graphql_points_per_second: int = Field(2_000, ge=1)
     graphql_bucket_points: int = Field(20_000, ge=1)
+    sockets_per_session: int = Field(
+        50, ge=1, description="WebSockets and event streams that one session has open in one API process"
+    )
+    sockets_per_address: int = Field(
+        200, ge=1, description="those of one address in one API process that nobody has signed in to, or not yet"
+    )
     retry_first_seconds: float = Field(
         900.0, gt=0, description="how long a deferred mail first waits; doubles with each try, given up after four days"
     )

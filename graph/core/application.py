@@ -7,6 +7,7 @@ from app.core.door import Door
 from app.core.resources import Resources
 from graph.core.buckets import Buckets
 from graph.core.build import PublicSchema
+from graph.core.crowd import Crowd
 from graph.core.documents import Documents
 from graph.core.engine import Engine
 from graph.core.limits import Limits
@@ -39,11 +40,13 @@ class GraphQLApplication:
             redis=resources.redis,
         )
         self.engine = Engine(schema, self.documents, self.buckets)
+        self.crowd = Crowd(per_session=settings.sockets_per_session, per_address=settings.sockets_per_address)
         self._http = HttpView(self.engine, door, patience_seconds=tuning.patience_seconds)
-        self._sockets = SocketView(self.engine, door, tuning.sockets)
+        self._sockets = SocketView(self.engine, door, self.crowd, tuning.sockets)
         self._streams = StreamView(
             self.engine,
             door,
+            self.crowd,
             heartbeat_seconds=tuning.heartbeat_seconds,
             recheck_seconds=tuning.sockets.recheck_seconds,
             patience_seconds=tuning.patience_seconds,

@@ -14,14 +14,16 @@ from app.core.caller import Caller
 from app.core.door import ConnectionFacts, Door
 from app.core.errors import Unauthenticated
 from graph.core.admission import admitted
+from graph.core.crowd import Crowd, Crowded
 from graph.core.engine import Answer, Engine, Ready, Stopped
-from graph.core.errors import bad_input, internal, refusal
+from graph.core.errors import TopLevelCode, bad_input, internal, refusal
 from graph.core.facts import Headers, connection_facts
 from graph.core.media import JSON, accepts_events
 from graph.core.view import Gone, Receive, Rejected, Scope, Send, read_post, respond, respond_answer
 from graph.core.watch import Rights, RightsLost
 
 HEARTBEAT_SECONDS = 12.0
+RETRY_SECONDS = 5
 _COMPLETE = b"event: complete\ndata:\n\n"
 _HEARTBEAT = b":\n\n"
 _FAREWELL_SECONDS = 5.0
@@ -31,10 +33,18 @@ class StreamView:
     """`POST /graphql/stream`."""
 
     def __init__(
-        self, engine: Engine, door: Door, *, heartbeat_seconds: float, recheck_seconds: float, patience_seconds: float
+        self,
+        engine: Engine,
+        door: Door,
+        crowd: Crowd,
+        *,
+        heartbeat_seconds: float,
+        recheck_seconds: float,
+        patience_seconds: float,
     ) -> None:
         self._engine = engine
         self._door = door
+        self._crowd = crowd
         self._heartbeat_seconds = heartbeat_seconds
         self._recheck_seconds = recheck_seconds
         self._patience_seconds = patience_seconds
@@ -50,8 +60,11 @@ class StreamView:
             request = await read_post(headers, receive, self._patience_seconds)
             rights = Rights(self._door, headers.authorization, facts, self._recheck_seconds)
             ready = await admitted(self._engine, self._door, request, authorization=headers.authorization, facts=facts)
+            place = self._crowd.of_caller(ready.context.caller)
         except Gone:
             return
+        except Crowded as crowded:
+            await respond_answer(send, _too_many(crowded), JSON, facts.request_id)
         except Rejected as error:
             body = {"errors": [bad_input(error.message)]}
             await respond(send, error.status, JSON, body, request_id=facts.request_id, headers=error.headers)
@@ -61,7 +74,8 @@ class StreamView:
             body = {"errors": [internal(error, facts.request_id)]}
             await respond(send, 500, JSON, body, request_id=facts.request_id)
         else:
-            await self._serve(ready, rights, receive, send)
+            with place:
+                await self._serve(ready, rights, receive, send)
 
     async def _stopped(self, answer: Answer, send: Send, facts: ConnectionFacts) -> None:
         """A denial is an HTTP answer; a bad document is an event, for a client that reads only events."""
@@ -111,6 +125,11 @@ class StreamView:
             await asyncio.sleep(self._heartbeat_seconds)
             async with sending:
                 await send({"type": "http.response.body", "body": _HEARTBEAT, "more_body": True})
+
+
+def _too_many(crowded: Crowded) -> Answer:
+    extensions = {"code": TopLevelCode.THROTTLED.value, "retryAfter": RETRY_SECONDS}
+    return Answer({"errors": [{"message": str(crowded), "extensions": extensions}]}, is_denied=True)
 
 
 def _renewing(ready: Ready) -> Callable[[Caller], None]:

@@ -13,6 +13,7 @@ from typing import Any
 from app.core.caller import Caller, CallerKind
 from app.core.door import ConnectionFacts, Door
 from app.core.errors import Throttled, Unauthenticated
+from graph.core.crowd import Crowd, Crowded, Place
 from graph.core.engine import Engine, Ready, Stopped
 from graph.core.errors import internal, refusal
 from graph.core.facts import Headers, connection_facts
@@ -40,9 +41,10 @@ class SocketLimits:
 class SocketView:
     """`/graphql` as a WebSocket."""
 
-    def __init__(self, engine: Engine, door: Door, limits: SocketLimits) -> None:
+    def __init__(self, engine: Engine, door: Door, crowd: Crowd, limits: SocketLimits) -> None:
         self._engine = engine
         self._door = door
+        self._crowd = crowd
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,21 +54,38 @@ class SocketView:
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 4406, "reason": f"Speak the subprotocol {SUBPROTOCOL}."})
             return
-        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         headers = Headers.of(scope)
         facts = connection_facts(scope, headers)
-        socket = Socket(self._engine, self._door, facts=facts, limits=self._limits, header=headers.authorization)
-        await socket.serve(receive, send)
+        try:
+            place = self._crowd.at_address(facts.address)
+        except Crowded as crowded:
+            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+            await send({"type": "websocket.close", "code": 1013, "reason": str(crowded)})
+            return
+        with place:
+            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+            socket = Socket(
+                self._engine, self._door, place, facts=facts, limits=self._limits, header=headers.authorization
+            )
+            await socket.serve(receive, send)
 
 
 class Socket:
     """One connection. `header` is the Authorization of the upgrade request, for clients that are no browsers."""
 
     def __init__(
-        self, engine: Engine, door: Door, *, facts: ConnectionFacts, limits: SocketLimits, header: str | None
+        self,
+        engine: Engine,
+        door: Door,
+        place: Place,
+        *,
+        facts: ConnectionFacts,
+        limits: SocketLimits,
+        header: str | None,
     ) -> None:
         self._engine = engine
         self._door = door
+        self._place = place
         self._facts = facts
         self._limits = limits
         self._header = header
@@ -174,8 +193,11 @@ class Socket:
             caller = await self._door.admit(authorization, self._facts)
             if caller.kind is CallerKind.ANONYMOUS:
                 raise Unauthenticated('Send {"authorization": "Bearer <access token>"} as the payload.')
+            self._place.move_to(caller)
         except Unauthenticated as error:
             raise Close(4403, f"Forbidden: {error.message}") from None
+        except Crowded as crowded:
+            raise Close(4429, str(crowded)) from None
         except Exception as error:
             raise self._later(error) from error
         self._caller = caller

@@ -43,7 +43,8 @@ async def measure_live(deployed: Deployment) -> list[Figure]:
 
     async with deployed.opened() as resources:
         seeded = await seed_tenant(resources, "live")
-        with deployed.command("serve") as api, deployed.command("relay") as relay:
+        serve = deployed.command("serve", sockets_per_session=str(SUBSCRIBERS))
+        with serve as api, deployed.command("relay") as relay:
             await listening(deployed.api_port, api.check, seconds=START_SECONDS)
             subscribers = await _subscribed(deployed.api_port, seeded.access_token, arrived)
             for number in range(EVENTS):
