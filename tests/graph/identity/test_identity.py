@@ -86,7 +86,7 @@ async def test_from_signing_up_to_working_together(world: World) -> None:
     assert verified == {"email": email, "userErrors": []}
     assert signed_in["viewer"]["user"] == {"email": email}
     assert signed_in["viewer"]["tenants"] == [{"tenant": {"id": signed_in["tenant"]["id"]}, "role": "OWNER"}]
-    assert "owners.manage" in signed_in["viewer"]["permissions"]
+    assert "members.manage" in signed_in["viewer"]["permissions"]
     assert viewer == {
         "user": {"email": email, "emailVerified": True},
         "tenant": {"id": signed_in["tenant"]["id"], "name": "Engines"},
