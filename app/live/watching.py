@@ -137,15 +137,16 @@ async def _from_table(
 ) -> AsyncGenerator[tuple[int, StoredEvent | None], None]:
     """(position, event) up to the head as it is now; (position, None) where nothing fits. Raises CursorExpired.
 
-    Each transaction looks at a bounded number of positions, however few of them fit.
+    Each transaction looks at a bounded number of positions, however few of them fit; or only at those that fit.
     """
     head: int | None = None
+    where = only.in_table()
     while head is None or position < head:
         async with caller.transaction(read_only=True):
             found = await reading.bounds()
             head = found.last_position if head is None else head
-            end = min(head, position + LOOKED_AT)
-            rows = await reading.events_after(position, up_to=end, limit=PAGE, only=only.in_table())
+            end = head if where.is_of_campaign else min(head, position + LOOKED_AT)
+            rows = await reading.events_after(position, up_to=end, limit=PAGE, only=where)
         if position < found.expired_position:
             raise CursorExpired
         for row in rows:

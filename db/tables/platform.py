@@ -44,6 +44,7 @@ class LiveEvent(Table, tablename="live_events", db=OLTP):
     version = Integer()
     payload = JSONB()
     created_at = Timestamptz()
+    campaign_id = UUID(null=True)
 
 
 class LiveHead(Table, tablename="live_heads", db=OLTP):

@@ -8,6 +8,7 @@ from uuid import UUID
 from db.core.rows import all_rows
 
 # The heads are locked in the order of their tenants; ids are UUIDv7, so an event's turn follows the moment it was made.
+# The campaign is written here and not where events are recorded: an event without a position is read by nobody.
 _NUMBER = """
 WITH fresh AS MATERIALIZED (
   SELECT tenant_id, id FROM live_events WHERE position IS NULL ORDER BY id LIMIT $1),
@@ -17,7 +18,8 @@ heads AS (
   INSERT INTO live_heads AS h (tenant_id, last_position) SELECT tenant_id, n FROM n ORDER BY tenant_id
   ON CONFLICT (tenant_id) DO UPDATE SET last_position = h.last_position + EXCLUDED.last_position
   RETURNING h.tenant_id, h.last_position)
-UPDATE live_events e SET position = heads.last_position - n.n + ranked.turn
+UPDATE live_events e SET position = heads.last_position - n.n + ranked.turn,
+  campaign_id = CASE WHEN e.object_type = 'Campaign' THEN e.object_id ELSE (e.payload ->> 'campaign_id')::uuid END
 FROM ranked JOIN heads USING (tenant_id) JOIN n USING (tenant_id)
 WHERE e.tenant_id = ranked.tenant_id AND e.id = ranked.id
 RETURNING e.tenant_id, e.position, e.id, e.topic, e.workspace_id, e.object_type, e.object_id, e.version, e.payload,

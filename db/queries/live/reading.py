@@ -18,12 +18,21 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """What the database leaves out already; None and empty leave out nothing."""
+    """What the database leaves out already; None and empty leave out nothing. `whole`: see app.live.watching.Only."""
 
     topics: tuple[str, ...] = ()
     workspace_id: UUID | None = None
     object_id: UUID | None = None
     whole: tuple[str, UUID] | None = None
+
+    @property
+    def is_of_campaign(self) -> bool:
+        """Then an index leads to the events that fit, however many others there are."""
+        return self.whole is not None and self.whole[0] == "campaign_id"
+
+
+_OF_WHOLE = "($8::text IS NULL OR object_id = $9 OR payload ->> $8 = $9::text)"
+_OF_CAMPAIGN = "$8::text IS NOT NULL AND campaign_id = $9::uuid"
 
 
 async def bounds() -> Bounds:
@@ -44,7 +53,7 @@ async def events_after(
         WHERE tenant_id = $1 AND position > $2 AND position <= $3
           AND ($5::text[] IS NULL OR topic = ANY($5)) AND ($6::uuid IS NULL OR workspace_id = $6)
           AND ($7::uuid IS NULL OR object_id = $7)
-          AND ($8::text IS NULL OR object_id = $9 OR payload ->> $8 = $9::text)
+          AND {_OF_CAMPAIGN if only.is_of_campaign else _OF_WHOLE}
         ORDER BY position LIMIT $4
         """,
         current().tenant_id,
