@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     )
     graphql_points_per_second: int = Field(2_000, ge=1)
     graphql_bucket_points: int = Field(20_000, ge=1)
+    compiled_execution: bool = Field(
+        True, description="false leaves every GraphQL selection to graphql-core, which gives the same answers slower"
+    )
     sockets_per_session: int = Field(
         50, ge=1, description="WebSockets and event streams that one session has open in one API process"
     )

@@ -33,7 +33,12 @@ class GraphQLApplication:
         tuning = tuning or Tuning()
         settings = resources.settings
         limits = replace(tuning.limits, cost=min(tuning.limits.cost, settings.graphql_bucket_points))
-        self.documents = Documents(schema._schema, sign_in=schema.anonymous_mutations, limits=limits)
+        self.documents = Documents(
+            schema._schema,
+            sign_in=schema.anonymous_mutations,
+            limits=limits,
+            is_compiled=settings.compiled_execution,
+        )
         self.buckets = Buckets(
             capacity=settings.graphql_bucket_points,
             rate=settings.graphql_points_per_second,
