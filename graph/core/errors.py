@@ -9,11 +9,14 @@ import structlog
 from graphql import GraphQLError
 
 from app.core.errors import DomainError, ErrorCode, RequestError, Throttled
+from app.core.outages import is_away
 from graph.core.enums import describe_enum
 
 log = structlog.get_logger(__name__)
 
 _LONGEST_MESSAGE = 400
+_AWAY = "A database of ours cannot be reached right now: try again in a moment."
+_AWAY_SECONDS = 5
 
 
 class TopLevelCode(StrEnum):
@@ -25,6 +28,7 @@ class TopLevelCode(StrEnum):
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
     BAD_INPUT = "BAD_INPUT"
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
+    AWAY = "AWAY"
     INTERNAL = "INTERNAL"
 
 
@@ -100,7 +104,11 @@ def bad_input(message: str) -> dict[str, Any]:
 
 
 def internal(error: BaseException, request_id: str, *, path: Sequence[str | int] | None = None) -> dict[str, Any]:
-    """Logs an exception that no client may see, and words what it gets instead."""
+    """Logs an exception that no client may see, and words what it gets instead: that a server of ours is away, or no more
+    than the request's id."""
+    if is_away(error):
+        log.warning("graphql.away", request_id=request_id, path=path, error=f"{type(error).__name__}: {error}")
+        return {"message": _AWAY, "extensions": {"code": TopLevelCode.AWAY.value, "retryAfter": _AWAY_SECONDS}}
     log.error("graphql.internal_error", request_id=request_id, path=path, exc_info=error)
     return {
         "message": f"Something went wrong on our side. Mention request {request_id} when you ask about it.",

@@ -12,6 +12,7 @@ _STATUS = {
     TopLevelCode.THROTTLED: 429,
     TopLevelCode.BAD_INPUT: 400,
     TopLevelCode.QUERY_TOO_COMPLEX: 400,
+    TopLevelCode.AWAY: 503,
     TopLevelCode.INTERNAL: 500,
 }
 

@@ -19,7 +19,7 @@ from graph.core.engine import Answer, Engine, Ready, Stopped
 from graph.core.errors import TopLevelCode, bad_input, internal, refusal
 from graph.core.facts import Headers, connection_facts
 from graph.core.media import JSON, accepts_events
-from graph.core.view import Gone, Receive, Rejected, Scope, Send, read_post, respond, respond_answer
+from graph.core.view import Gone, Receive, Rejected, Scope, Send, failure, read_post, respond, respond_answer
 from graph.core.watch import Rights, RightsLost
 
 HEARTBEAT_SECONDS = 12.0
@@ -70,9 +70,8 @@ class StreamView:
             await respond(send, error.status, JSON, body, request_id=facts.request_id, headers=error.headers)
         except Stopped as stopped:
             await self._stopped(stopped.answer, send, facts)
-        except Exception as error:  # noqa: BLE001 - logged, and answered as INTERNAL
-            body = {"errors": [internal(error, facts.request_id)]}
-            await respond(send, 500, JSON, body, request_id=facts.request_id)
+        except Exception as error:  # noqa: BLE001 - logged, and answered as INTERNAL or AWAY
+            await respond_answer(send, failure(error, facts.request_id), JSON, facts.request_id)
         else:
             with place:
                 await self._serve(ready, rights, receive, send)

@@ -57,9 +57,8 @@ class HttpView:
         except Rejected as error:
             body = {"errors": [bad_input(error.message)]}
             await respond(send, error.status, JSON, body, request_id=facts.request_id, headers=error.headers)
-        except Exception as error:  # noqa: BLE001 - logged, and answered as INTERNAL
-            body = {"errors": [internal(error, facts.request_id)]}
-            await respond(send, 500, JSON, body, request_id=facts.request_id)
+        except Exception as error:  # noqa: BLE001 - logged, and answered as INTERNAL or AWAY
+            await respond_answer(send, failure(error, facts.request_id), JSON, facts.request_id)
         else:
             await respond_answer(send, answer, media_type, facts.request_id)
 
@@ -111,13 +110,18 @@ async def _body(headers: Headers, receive: Receive) -> bytes:
             return body
 
 
+def failure(error: Exception, request_id: str) -> Answer:
+    """The answer to a request that failed before its operation ran, as at the door."""
+    return Answer({"errors": [internal(error, request_id)]}, is_denied=True)
+
+
 async def respond_answer(send: Send, answer: Answer, media_type: str, request_id: str) -> None:
     """An answer with the status and headers that its code asks for."""
     status = status_of(answer, media_type)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if status == 401:
         headers = ((b"www-authenticate", b'Bearer realm="penguinmails"'),)
-    elif status == 429:
+    elif status in (429, 503):
         headers = ((b"retry-after", str(answer.retry_after_seconds or 1).encode()),)
     await respond(send, status, media_type, answer.body, request_id=request_id, headers=headers)
 

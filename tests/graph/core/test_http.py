@@ -312,3 +312,22 @@ async def test_what_fails_outside_of_the_document_is_500_and_masked(
     assert response.status_code == 500
     assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL"
     assert "hunter2" not in response.text
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/graphql/stream"])
+async def test_while_the_door_cannot_ask_its_database_the_answer_is_503_and_when_to_come_back(
+    http: httpx.AsyncClient, door: Any, path: str
+) -> None:
+    door.broken = ConnectionRefusedError("10.0.0.7 is a detail of our own")
+    try:
+        response = await http.post(path, json=TYPENAME, headers={"accept": "*/*, text/event-stream"})
+    finally:
+        door.broken = None
+
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert response.json()["errors"] == [
+        {
+            "message": "A database of ours cannot be reached right now: try again in a moment.",
+            "extensions": {"code": "AWAY", "retryAfter": 5},
+        }
+    ]
