@@ -10,6 +10,8 @@ from app.analytics.sending_reports import SendingReport, sending_report
 from app.analytics.sending_rollups import roll_up_sending
 from app.core.errors import BadInput
 from app.core.resources import Resources
+from app.outreach.messages import messages, resolve_in_doubt_message
+from app.outreach.rules.message_states import InDoubtOutcome, MessageState
 from tests.app.live.stage import number
 from tests.app.outreach.contact_stage import new_stage
 from tests.app.outreach.sending_stage import SendingStage, people, sending_stage
@@ -50,6 +52,55 @@ async def test_events_are_counted_once_however_often_the_job_runs(sending: Sendi
     assert sum(day.sent for day in after.days) == 5
     assert (after.stale_reason, after.counted_at) == (None, sending.clock.now())
     assert {day.sent_on for day in after.days} == {DAY}
+
+
+@pytest.mark.parametrize("counted_in_between", [True, False])
+@pytest.mark.parametrize(
+    ("outcome", "send_again", "doubts_day"),
+    [
+        (InDoubtOutcome.SENT, False, {"sent": 1}),
+        (InDoubtOutcome.NOT_SENT, False, {"failed": 1}),
+        (InDoubtOutcome.NOT_SENT, True, {}),
+    ],
+)
+async def test_a_resolved_doubt_is_counted_on_its_day_as_what_it_turned_out_to_be(
+    sending: SendingStage,
+    resources: Resources,
+    outcome: InDoubtOutcome,
+    send_again: bool,
+    doubts_day: dict[str, int],
+    counted_in_between: bool,
+) -> None:
+    mailbox = await sending.mailbox()
+    campaign = await sending.launched(["x+drop-after-data@lead.example"], [mailbox])
+    await sending.work(until=sending.later(hours=2))
+    if counted_in_between:
+        await counted(sending, resources)
+        assert await figures(sending, DAY) == {"in_doubt": 1}
+    sending.clock.move(86_400)
+    page = await messages(sending.owner, campaign.id, state=MessageState.IN_DOUBT, first=5, after=None)
+    await sending.execute("UPDATE messages SET to_address = 'x@lead.example' WHERE tenant_id = $1")
+
+    await resolve_in_doubt_message(sending.owner, page.items[0].id, outcome, send_again=send_again)
+    await sending.work()
+    for _ in range(2):
+        await counted(sending, resources)
+
+    assert await figures(sending, DAY) == doubts_day
+    assert await figures(sending, date(2026, 11, 25)) == ({"sent": 1} if send_again else {})
+
+
+async def counted(sending: SendingStage, resources: Resources) -> None:
+    await number(resources, publishing=False)
+    await roll_up_sending(sending.stage.worker())
+
+
+async def figures(sending: SendingStage, day: date) -> dict[str, int]:
+    """Of the workspace on that day, without zeros."""
+    days = (await sending_report(sending.owner, sending.stage.workspace_id, from_on=day, to_on=day)).days
+    names = ("sent", "bounced", "failed", "deferred", "in_doubt")
+    sums = {name: sum(getattr(each, name) for each in days) for name in names}
+    return {name: value for name, value in sums.items() if value}
 
 
 async def test_without_the_olap_tier_sending_goes_on_and_the_report_says_so(
