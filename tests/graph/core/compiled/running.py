@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, execute
+from graphql.execution import execute_subscription_event
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -27,6 +28,32 @@ async def by_graphql_core(
         operation_extensions={},
         hide_suggestions=True,
     )
+    return outcome(await result if optimized_is_awaitable(result) else result)
+
+
+async def event_by_graphql_core(
+    schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any], event: object
+) -> Outcome:
+    """The answer to one event of a subscription."""
+    executor = StrawberryGraphQLCoreExecutionContext.build(
+        schema,
+        document,
+        raw_variable_values=dict(variables),
+        is_awaitable=cast("Any", optimized_is_awaitable),
+        operation_extensions={},
+        hide_suggestions=True,
+    )
+    if isinstance(executor, list):
+        return outcome(ExecutionResult(None, executor))
+    result: Any = execute_subscription_event(executor.build_per_event_executor(event))
+    return outcome(await result if optimized_is_awaitable(result) else result)
+
+
+async def event_compiled(plan: Plan, variables: Mapping[str, Any], event: object) -> Outcome:
+    executor = plan.executor(variables, None)
+    if isinstance(executor, list):
+        return outcome(ExecutionResult(None, executor))
+    result: Any = execute_subscription_event(executor.build_per_event_executor(event))
     return outcome(await result if optimized_is_awaitable(result) else result)
 
 

@@ -101,10 +101,10 @@ def _union(made: list[type], seed: int) -> Any:
 
 def _resolver(kind: Any, chance: random.Random, source: Source) -> Any:
     def resolve(info: strawberry.Info[Any, Any], n: int = 2, text: str | None = None) -> Any:
-        return source.values.resolved(info, f"{n}{text}")
+        return source.values.resolved(info._raw_info, f"{n}{text}")
 
     async def resolve_later(info: strawberry.Info[Any, Any], n: int = 2, text: str | None = None) -> Any:
-        return await source.values.resolved_later(info, f"{n}{text}")
+        return await source.values.resolved_later(info._raw_info, f"{n}{text}")
 
     resolver = chance.choice([resolve, resolve_later])
     resolver.__annotations__["return"] = kind

@@ -105,18 +105,21 @@ class Values:
         self._poison = poison
         self._possible = [each for each in schema.type_map.values() if isinstance(each, GraphQLObjectType)]
 
-    def resolved(self, info: Any, arguments: str) -> Any:
-        """What a resolver at this place returns, or raises."""
-        raw = info._raw_info
+    def resolved(self, raw: Any, arguments: str) -> Any:
+        """What a resolver at this place returns, or raises. `raw` is graphql-core's info."""
         chance = random.Random(f"{self._seed} {raw.path.as_list()} {arguments}")
         if chance.random() < self._poison:
             raise RuntimeError(f"failed at {raw.path.as_list()}")
         return self.value(raw.return_type, chance, 0)
 
-    async def resolved_later(self, info: Any, arguments: str) -> Any:
+    async def resolved_later(self, raw: Any, arguments: str) -> Any:
         await asyncio.sleep(0)
-        value = self.resolved(info, arguments)
+        value = self.resolved(raw, arguments)
         return await value if asyncio.iscoroutine(value) else value
+
+    def event(self, kind: Any, name: str) -> Any:
+        """What a subscription's source gives."""
+        return self.value(kind, random.Random(f"{self._seed} {name}"), 0)
 
     def value(self, kind: Any, chance: random.Random, depth: int) -> Any:
         if chance.random() < self._poison * 0.3:
