@@ -29,6 +29,14 @@ class CallerKind(StrEnum):
     STAFF = "staff"
 
 
+class Purse(StrEnum):
+    """What pays for a request; each holds a budget of its own. So refused documents cannot spend what people need who sign
+    in from the same address."""
+
+    REQUESTS = "requests"
+    SIGN_IN = "sign_in"
+
+
 class Claim(Protocol):
     """An idempotency claim: marks itself done inside the use case's own writing transaction."""
 
@@ -54,6 +62,7 @@ class Caller:
     user_agent: str = ""
     expires_at: datetime | None = None
     claim: Claim | None = None
+    purse: Purse = Purse.REQUESTS
 
     @property
     def tenant_id(self) -> UUID:

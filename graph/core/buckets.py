@@ -81,7 +81,7 @@ class Buckets:
 
     def take(self, caller: Caller, cost: int) -> Budget:
         """Takes `cost` points of the caller's budget. Raises Throttled, and takes nothing, when they are not there."""
-        name = f"{caller.tenant}:{caller.actor}"
+        name = _name(caller)
         bucket = self._filled(name)
         if cost > bucket.level:
             raise Throttled((cost - bucket.level) / self.rate)
@@ -93,13 +93,13 @@ class Buckets:
 
     def need(self, caller: Caller, cost: int) -> None:
         """Raises Throttled when `cost` points are not there; takes nothing."""
-        bucket = self._filled(f"{caller.tenant}:{caller.actor}")
+        bucket = self._filled(_name(caller))
         if cost > bucket.level:
             raise Throttled((cost - bucket.level) / self.rate)
 
     def look(self, caller: Caller, requested: int) -> Budget:
         """The caller's budget as it stands, for an answer that took nothing."""
-        return self._budget(caller, self._filled(f"{caller.tenant}:{caller.actor}"), requested)
+        return self._budget(caller, self._filled(_name(caller)), requested)
 
     @asynccontextmanager
     async def settling(self) -> AsyncIterator[None]:
@@ -171,3 +171,7 @@ class Buckets:
             remaining=max(0, int(bucket.level)),
             reset_at=caller.now() + timedelta(seconds=wait_seconds),
         )
+
+
+def _name(caller: Caller) -> str:
+    return f"{caller.purse}:{caller.tenant}:{caller.actor}"

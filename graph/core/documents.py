@@ -96,6 +96,11 @@ class Documents:
         """Whether the operation is kept: then nothing is read for it."""
         return (text, name) in self._kept
 
+    def knows_sign_in(self, text: str, name: str | None) -> bool:
+        """Whether it is kept and signs in."""
+        kept = self._kept.get((text, name))
+        return kept is not None and kept.is_sign_in
+
     def operation(self, text: str, name: str | None, *, signed_in: bool) -> Operation:
         """The operation to run. Raises Refused, or Closed when `signed_in` is false and the operation is not open."""
         kept = self._kept.get((text, name))

@@ -144,6 +144,28 @@ async def test_documents_that_are_refused_for_want_of_a_token_are_paid_by_the_ad
     assert (read, application.documents.misses) == (10, 10)  # with nothing left, nothing is read
 
 
+@pytest.mark.parametrize("token", [None, "Bearer stale"])
+async def test_refused_documents_do_not_keep_others_at_their_address_from_signing_in(
+    schema: PublicSchema, resources: Resources, token: str | None
+) -> None:
+    application = GraphQLApplication(schema, FakeDoor(resources), resources)
+    application.engine.buckets = Buckets(capacity=100, rate=0.001, redis=None)
+    sign_in = {"query": "mutation ($n: String!) { greet(input: {name: $n}) { greeting } }", "variables": {"n": "Ada"}}
+    async with (
+        serving_graphql(application) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", headers={"authorization": token} if token else {}) as http,
+    ):
+        first = await http.post("/graphql", json=sign_in)
+        flood = [await http.post("/graphql", json={"query": f"{{ nope{number} }}"}) for number in range(12)]
+        second = await http.post("/graphql", json=sign_in)
+        many = [await http.post("/graphql", json=sign_in) for _ in range(100)]
+
+    assert [answer.status_code for answer in flood[-2:]] == [429, 429]
+    assert second.json()["data"] == first.json()["data"] == {"greet": {"greeting": "Hello, Ada."}}
+    assert [answer.status_code for answer in many[:5]] == [200] * 5
+    assert many[-1].status_code == 429  # its own budget has an end too
+
+
 async def test_a_known_operation_runs_on_less_than_a_refusal_costs(schema: PublicSchema, caller: Caller) -> None:
     documents = Documents(schema._schema, sign_in=schema.anonymous_mutations)
     engine = Engine(schema, documents, Buckets(capacity=15, rate=0.001, redis=None))
