@@ -16,7 +16,7 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from db.core.bootstrap import DATABASES, ROLES, bootstrap, database_url
 from db.core.migrating import migrate
-from db.core.migration import APP, OWNER, SYSTEM
+from db.core.migration import OWNER
 
 VARIABLE = "PENGUINMAILS_TEST_SERVERS"
 
@@ -85,7 +85,7 @@ async def make_databases(servers: TestServers, name: str) -> dict[str, str]:
                 f'CREATE DATABASE "{database}" TEMPLATE "{DATABASES[tier]}" STRATEGY FILE_COPY OWNER {OWNER}'
             )
             await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
-            await connection.execute(f'GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO {OWNER}, {APP}, {SYSTEM}')
+            await connection.execute(f'GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO {", ".join(ROLES)}')
     finally:
         await connection.close()
     return made

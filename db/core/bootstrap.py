@@ -38,6 +38,7 @@ async def bootstrap(admin_url: str, passwords: Mapping[str, str], databases: Map
         await connection.close()
     for name in databases.values():
         await _close_public(database_url(admin_url, name))
+        await _open_to_backup(database_url(admin_url, name))
 
 
 async def _make_role(connection: Connection, role: str, password: str) -> None:
@@ -50,7 +51,9 @@ async def _make_role(connection: Connection, role: str, password: str) -> None:
     )
     if role == BACKUP:
         await connection.execute(f"ALTER ROLE {role} BYPASSRLS INHERIT")
-        await connection.execute(f"GRANT pg_read_all_data TO {role}")
+        # It would read pg_authid too: the password hashes of every role of the server.
+        if await connection.fetchval("SELECT pg_has_role($1, 'pg_read_all_data', 'MEMBER')", role):
+            await connection.execute(f"REVOKE pg_read_all_data FROM {role}")
 
 
 async def _close_public(url: str) -> None:
@@ -64,5 +67,19 @@ async def _close_public(url: str) -> None:
         )
         await connection.execute(f"ALTER SCHEMA public OWNER TO {OWNER}")
         await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    finally:
+        await connection.close()
+
+
+async def _open_to_backup(url: str) -> None:
+    """The backup role reads every table of the owner, those that later migrations and a restore make too."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"GRANT USAGE ON SCHEMA public TO {BACKUP}")
+        for kind in ("TABLES", "SEQUENCES"):
+            await connection.execute(f"GRANT SELECT ON ALL {kind} IN SCHEMA public TO {BACKUP}")
+            await connection.execute(
+                f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT SELECT ON {kind} TO {BACKUP}"
+            )
     finally:
         await connection.close()

@@ -99,6 +99,8 @@ def with_a_tenant(installation: Installation) -> Iterator[None]:
 def test_bootstrap_gives_the_same_settings_again_and_migrate_finds_nothing_to_do(
     installation: Installation, migrated: str
 ) -> None:
+    grant = "GRANT pg_read_all_data TO penguinmails_backup"  # as earlier versions did
+    installation.fetch(installation.postgres.superuser_url, grant)
     code, printed = run(
         "bootstrap", "--admin-url", installation.postgres.superuser_url, "--data", str(installation.folder)
     )
@@ -107,6 +109,8 @@ def test_bootstrap_gives_the_same_settings_again_and_migrate_finds_nothing_to_do
     for name, value in installation.settings.items():
         if name not in ("PENGUINMAILS_REDIS_URL", "PENGUINMAILS_PUBLIC_URL"):
             assert f"{name}={value}\n" in printed
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        installation.fetch(installation.url("oltp", "BACKUP"), "SELECT rolpassword FROM pg_authid")
     assert "oltp_2026_11_24_0010_identity" in migrated
     assert run("migrate") == (0, "oltp: up to date\ncontent: up to date\nolap: up to date\n")
 
@@ -247,6 +251,7 @@ def test_a_backup_by_its_role_or_by_the_owner_is_restored_with_every_row_wall_an
         assert code == 0, said
         assert installation.tenants() == ["Acme"]
         assert installation.fetch(installation.url("oltp"), "SELECT * FROM tenants") == []  # no tenant set: no row
+        assert len(installation.fetch(installation.url("oltp", "BACKUP"), "SELECT * FROM tenants")) == 1
         assert run("doctor", "--data", str(installation.folder))[1].endswith("Nothing is wrong.\n")
 
 

@@ -111,6 +111,30 @@ async def test_no_role_of_ours_is_a_superuser_and_only_backup_passes_the_walls(s
     assert [row["rolname"] for row in rows if row["rolbypassrls"]] == [BACKUP]
 
 
+async def test_the_backup_role_reads_every_table_of_ours_and_no_password_of_the_server(
+    servers: TestServers, databases: dict[str, str]
+) -> None:
+    for database in databases.values():
+        connection = await asyncpg.connect(servers.url(database, BACKUP))
+        owner = await asyncpg.connect(servers.url(database, OWNER))
+        try:
+            assert await connection.fetchval("SELECT count(*) FROM pg_roles") > 0
+            for refused in ("pg_authid", "pg_statistic", "pg_largeobject", "pg_user_mapping"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(f"SELECT * FROM {refused} LIMIT 1")
+            async with owner.transaction():
+                await owner.execute("CREATE TABLE made_later (id int)")  # by a later migration: readable at once
+                assert await owner.fetchval(f"SELECT has_table_privilege('{BACKUP}', 'made_later', 'SELECT')")
+                await owner.execute("DROP TABLE made_later")
+            for table in await tables(connection):
+                await connection.execute(f"SELECT * FROM {table} LIMIT 1")
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(f"DELETE FROM {table}")
+        finally:
+            await connection.close()
+            await owner.close()
+
+
 async def test_the_system_role_moves_jobs_and_reads_no_payload(servers: TestServers, databases: dict[str, str]) -> None:
     connection = await asyncpg.connect(servers.url(databases["oltp"], SYSTEM))
     refused = (
