@@ -48,7 +48,7 @@ async def test_postgresql_restarted_in_the_middle_of_sending_loses_and_doubles_n
             await until(lambda: _sandbox_has(sending, SENT_BEFORE), seconds=20)
             await asyncio.to_thread(_restart, here.postgres)
             taken_by_then = len(sending.received())
-            await until(lambda: _is_over(sending, campaign), seconds=30)
+            await until(lambda: _is_over(sending, campaign), seconds=60)
             still_running = worker.returncode is None
         finally:
             worker.terminate()
