@@ -242,7 +242,8 @@ class _Opening:
         if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
             return f"{self._place} does not start with TLS: choose STARTTLS."
         if error.reason in ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW"):
-            return f"{self._place} offers no TLS 1.2 or newer."
+            words = "it offers no TLS 1.2 or newer. Have the server updated, or use another."
+            return f"The TLS of {self._place} is too old: {words}"
         return f"{self._place} and we cannot agree on TLS: {error.reason or error}."
 
     def _hint(self) -> str:
