@@ -22,6 +22,7 @@ from actors.core.worker import JobWorker, work_until_signalled
 from app.core.caller import Caller
 from app.core.clock import Clock
 from app.core.errors import Invalid
+from app.core.garbage import collect_rarely
 from app.core.resources import Resources
 from app.core.secrets import Cipher
 from app.core.settings import Settings, parse_master_keys
@@ -133,4 +134,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "relay":
         asyncio.run(lead(chosen))
     else:
-        work_until_signalled(JobWorker(chosen, HANDLERS, lambda: opening(chosen)), chosen)
+        job_worker = JobWorker(chosen, HANDLERS, lambda: opening(chosen))
+        collect_rarely()
+        work_until_signalled(job_worker, chosen)
