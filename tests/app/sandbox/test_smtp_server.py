@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,17 @@ class Line:
             return True
 
 
+_LINES: list[Line] = []
+
+
+@pytest.fixture(autouse=True)
+def hanging_up() -> Iterator[None]:
+    """Hangs up every line that a test has opened."""
+    yield
+    while _LINES:
+        _LINES.pop().writer.close()
+
+
 @pytest_asyncio.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     async with Sandbox(tmp_path) as started:
@@ -57,6 +68,7 @@ async def connect(sandbox: Sandbox, *, implicit: bool = True) -> Line:
     context = ssl.create_default_context(cafile=sandbox.ca_file) if implicit else None
     port = sandbox.ports.smtps if implicit else sandbox.ports.smtp
     line = Line(*await asyncio.open_connection("localhost", port, ssl=context, family=2))
+    _LINES.append(line)
     assert (await line.reply()).startswith("220 ")
     return line
 
