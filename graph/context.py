@@ -11,6 +11,7 @@ from app.core.caller import Caller
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+ByBatch = dict[Callable[..., Any], DataLoader[Any, Any]]
 Batch = Callable[["Context", Sequence[Key]], Awaitable[Sequence[Value]]]
 
 
@@ -19,9 +20,9 @@ class Loaders:
 
     __slots__ = ("_by_batch", "_context")
 
-    def __init__(self, context: "Context") -> None:
+    def __init__(self, context: "Context", by_batch: "ByBatch") -> None:
         self._context = context
-        self._by_batch: dict[Callable[..., Any], DataLoader[Any, Any]] = {}
+        self._by_batch = by_batch
 
     async def load(self, batch: "Batch[Key, Value]", key: Key) -> Value:
         """The value for `key`; `batch(context, keys)` answers in the order and length of its keys."""
@@ -44,10 +45,12 @@ class Context:
     """One operation's surroundings. On a socket `caller` is replaced when its rights are checked again."""
 
     caller: Caller
-    loaders: Loaders = field(init=False)
+    _by_batch: "ByBatch" = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self)
+    @property
+    def loaders(self) -> Loaders:
+        """Made when asked for: kept here, it would refer back, and only the collector would free a request's context."""
+        return Loaders(self, self._by_batch)
 
     @property
     def request_id(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from app.core.caller import Caller
@@ -22,6 +23,16 @@ from db.queries.outreach.campaigns import Campaign, Variant
 from db.queries.outreach.enrollments import Enrollment
 
 __all__ = ["CampaignCounts", "Enrollment", "StoredEvent", "Variant"]
+
+
+class OfCampaign(Protocol):
+    """What belongs to a campaign."""
+
+    @property
+    def campaign_id(self) -> UUID: ...
+
+
+Part = TypeVar("Part", bound=OfCampaign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +121,21 @@ async def _views(caller: Caller, rows: Sequence[Campaign]) -> list[CampaignView]
     lanes = await campaign_counts.rate_lanes(ids, since=window_number(now) - 1)
     variants = await query.variants(ids)
     boxes = await campaign_mailboxes.mailbox_ids(ids)
+    lanes_of, variants_of = _by_campaign(lanes), _by_campaign(variants)
     return [
         CampaignView(
             campaign=row,
             counts=counts[row.id],
-            sent_per_second=round(sent_per_second([lane for lane in lanes if lane.campaign_id == row.id], now), 1),
-            variants=[each for each in variants if each.campaign_id == row.id],
+            sent_per_second=round(sent_per_second(lanes_of[row.id], now), 1) if row.id in lanes_of else 0.0,
+            variants=variants_of.get(row.id, []),
             mailbox_ids=boxes[row.id],
         )
         for row in rows
     ]
+
+
+def _by_campaign(parts: Sequence[Part]) -> dict[UUID, list[Part]]:
+    found: dict[UUID, list[Part]] = {}
+    for each in parts:
+        found.setdefault(each.campaign_id, []).append(each)
+    return found

@@ -1,7 +1,7 @@
 """Lists are connections: pages by keyset, `first` and `after`, cursors that clients only hand back."""
 
 import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Protocol, TypeVar
@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 
 from app.core.errors import BadInput
+from graph.core.ids import url_safe
 
 DEFAULT_FIRST, MOST = 25, 100
 
@@ -136,7 +137,7 @@ def points_of(field: Any) -> int:
 
 
 def write_cursor(key: str) -> str:
-    return urlsafe_b64encode(b"c:" + key.encode()).rstrip(b"=").decode()
+    return url_safe(b"c:" + key.encode())
 
 
 def read_cursor(cursor: str) -> str:

@@ -28,7 +28,8 @@ class CampaignCounts:
 
     @property
     def enrolled(self) -> int:
-        return sum(getattr(self, name) for name in NAMES)
+        left = self.waiting + self.queued + self.deferred + self.in_doubt
+        return left + self.sent + self.bounced + self.failed + self.cancelled + self.suppressed
 
     @property
     def unsettled(self) -> int:
@@ -48,7 +49,7 @@ async def counts(campaign_ids: Sequence[UUID]) -> dict[UUID, CampaignCounts]:
             list(campaign_ids),
         )
     }
-    return {each: found.get(each, CampaignCounts(each, *(0 for _ in NAMES))) for each in campaign_ids}
+    return {each: found.get(each) or CampaignCounts(each, *(0 for _ in NAMES)) for each in campaign_ids}
 
 
 async def add_counts(campaign_id: UUID, changes: Mapping[UUID, Mapping[str, int]]) -> None:

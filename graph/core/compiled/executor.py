@@ -13,6 +13,8 @@ from graphql import (
     OperationType,
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
+from graphql.execution.executor import CollectedErrors
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -35,6 +37,19 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     @async_helpers.setter
     def async_helpers(self, _made: GraphQLResolveInfoHelpers) -> None:
         """Called by graphql-core's constructor."""
+
+    def for_request(self, values: VariableValues, context: object) -> "CompiledExecutor":
+        """A copy with a state of its own, as graphql-core makes one for each event: cheaper than the constructor."""
+        made = object.__new__(CompiledExecutor)
+        made.__dict__.update(self.__dict__)
+        made.variable_values = values
+        made.context_value = context
+        made.collected_errors = CollectedErrors()
+        made.pending_incremental_futures = set()
+        made.background_futures = set()
+        made.groups, made.tasks, made.streams = [], [], []
+        made.operation_extensions = {}
+        return made
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """As graphql-core, but for the fields of the root, which are collected already."""

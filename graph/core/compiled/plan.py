@@ -1,7 +1,7 @@
 """The plan of an operation: all that is the same for every request, made once and kept with the operation."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import (
     DirectiveNode,
@@ -26,6 +26,7 @@ from graph.core.compiled.executor import CompiledExecutor
 from graph.core.compiled.selections import Selections, fragments_of
 from graph.core.compiled.variables import Variables
 
+Made = TypeVar("Made", bound=StrawberryGraphQLCoreExecutionContext)
 _MOST_CHOICES = 16
 _KNOWN_DIRECTIVES = {GraphQLSkipDirective.name, GraphQLIncludeDirective.name}
 
@@ -54,17 +55,20 @@ class Plan:
         self._conditions = tuple(sorted(conditions.names & declared))  # fragments of other operations may have theirs
         self._is_compiled = is_compiled and conditions.are_all
         self._is_hot = is_eager
-        self._choices: dict[tuple[bool, ...], Selections] = {}
+        self._choices: dict[tuple[bool, ...], CompiledExecutor] = {}
 
     def executor(self, given: Mapping[str, Any], context: object) -> Executor[Any] | list[GraphQLError]:
         """For one request with these variables; errors when they do not fit."""
         values = self._variables.coerced(given)
         if isinstance(values, list):
             return values
-        selections = self._selections(values) if self._is_compiled else None
-        made = StrawberryGraphQLCoreExecutionContext if selections is None else CompiledExecutor
-        chosen: dict[str, Any] = {} if selections is None else {"selections": selections}
-        return made(
+        compiled = self._compiled(values) if self._is_compiled else None
+        if compiled is not None:
+            return compiled.for_request(values, context)
+        return self._made(StrawberryGraphQLCoreExecutionContext, values, context)
+
+    def _made(self, kind: type[Made], values: VariableValues, context: object, **options: Any) -> Made:
+        return kind(
             self._schema,
             self._definitions,
             self._fragments,
@@ -78,11 +82,11 @@ class Plan:
             is_awaitable=optimized_is_awaitable,
             hide_suggestions=True,
             operation_extensions={},
-            **chosen,
+            **options,
         )
 
-    def _selections(self, values: VariableValues) -> Selections | None:
-        """None when the operation is to be left to graphql-core this time."""
+    def _compiled(self, values: VariableValues) -> CompiledExecutor | None:
+        """What the executors of this choice are copied from; None when the operation is to be left to graphql-core this time."""
         if not self._is_hot:
             self._is_hot = True
             return None
@@ -95,7 +99,8 @@ class Plan:
             of_choice = VariableValues(
                 {name: values.sources[name] for name in names}, {name: values.coerced[name] for name in names}
             )
-            kept = self._choices[choice] = Selections(self._schema, self._operation, self._fragments, of_choice)
+            selections = Selections(self._schema, self._operation, self._fragments, of_choice)
+            kept = self._choices[choice] = self._made(CompiledExecutor, of_choice, None, selections=selections)
         return kept
 
 

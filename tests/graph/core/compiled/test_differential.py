@@ -16,7 +16,6 @@ from tests.graph.core.compiled.values import Values
 DOCUMENTS, RUNS = 30, 4  # a schema; each run has other data and variables
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     ("first", "schemas"),
     [(0, 30), pytest.param(1_000, 600, marks=pytest.mark.full)],

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from graphql import (
     DocumentNode,
     GraphQLEnumType,
@@ -97,7 +96,6 @@ def operations(schema: GraphQLSchema) -> Iterator[tuple[str, DocumentNode, Opera
             yield text, document, own[0]
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 async def test_every_document_of_our_tests_gives_the_same_compiled() -> None:
     checked = 0
     for each in pretended():

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Generator
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
@@ -34,13 +35,20 @@ class Mood(Enum):
     RED = "r"
 
 
-async def _later(value: Any) -> Any:
-    await asyncio.sleep(0)
-    return value
+class Later:
+    """An awaitable that may be left without a warning, as a value that nobody selects is. Raises a value that is an exception."""
 
+    def __init__(self, value: Any) -> None:
+        self._value = value
 
-async def _failing() -> Any:
-    raise RuntimeError("failed later")
+    def __await__(self) -> Generator[Any, Any, Any]:
+        yield from asyncio.sleep(0).__await__()
+        if isinstance(self._value, Exception):
+            raise self._value
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<Later>"
 
 
 class Broken:
@@ -79,10 +87,10 @@ POISONS: tuple[Any, ...] = (
     lambda: date(2026, 1, 2),
     Broken,
     object,
-    lambda: _later("late"),
-    lambda: _later(None),
-    lambda: [_later(5), 6],
-    _failing,
+    lambda: Later("late"),
+    lambda: Later(None),
+    lambda: [Later(5), 6],
+    lambda: Later(RuntimeError("failed later")),
     lambda: object,
 )
 
@@ -115,7 +123,7 @@ class Values:
     async def resolved_later(self, raw: Any, arguments: str) -> Any:
         await asyncio.sleep(0)
         value = self.resolved(raw, arguments)
-        return await value if asyncio.iscoroutine(value) else value
+        return await value if isinstance(value, Later) else value
 
     def event(self, kind: Any, name: str) -> Any:
         """What a subscription's source gives."""
