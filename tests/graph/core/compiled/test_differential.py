@@ -9,16 +9,17 @@ import pytest
 from graphql import parse
 
 from tests.graph.core.compiled.documents import is_valid, make_document, smallest
-from tests.graph.core.compiled.running import by_graphql_core, compiled, plan_of
+from tests.graph.core.compiled.running import LEFT_COROUTINES, by_graphql_core, compiled, plan_of
 from tests.graph.core.compiled.schemas import Made, make_schema
 from tests.graph.core.compiled.values import Values
 
 DOCUMENTS, RUNS = 30, 4  # a schema; each run has other data and variables
 
 
+@LEFT_COROUTINES
 @pytest.mark.parametrize(
     ("first", "schemas"),
-    [(0, 30), pytest.param(1_000, 600, marks=pytest.mark.full)],
+    [(0, 20), pytest.param(1_000, 600, marks=pytest.mark.full)],
     ids=["sample", "full"],
 )
 async def test_both_executors_give_the_same(first: int, schemas: int) -> None:

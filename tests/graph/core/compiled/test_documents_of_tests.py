@@ -27,7 +27,13 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from graph.core.build import build_schema, root
 from graph.core.compiled.plan import Plan
 from graph.schema import MUTATIONS, QUERIES, SUBSCRIPTIONS
-from tests.graph.core.compiled.running import by_graphql_core, compiled, event_by_graphql_core, event_compiled
+from tests.graph.core.compiled.running import (
+    LEFT_COROUTINES,
+    by_graphql_core,
+    compiled,
+    event_by_graphql_core,
+    event_compiled,
+)
 from tests.graph.core.compiled.values import Values
 from tests.graph.core.notes import note_schema
 
@@ -96,6 +102,7 @@ def operations(schema: GraphQLSchema) -> Iterator[tuple[str, DocumentNode, Opera
             yield text, document, own[0]
 
 
+@LEFT_COROUTINES
 async def test_every_document_of_our_tests_gives_the_same_compiled() -> None:
     checked = 0
     for each in pretended():
