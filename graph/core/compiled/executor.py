@@ -20,6 +20,9 @@ from graphql.type import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from graph.core.compiled.selections import Selections
+from graph.core.compiled.source import Completing
+
+_UNDECIDED: Any = object()
 
 
 class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -81,11 +84,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         partly = self._selections.partly(parent_type, grouped_field_set)
-        if partly is None:
-            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
-        try:
-            shown: dict[str, Any] = partly.read(source_value)
-        except Exception:  # noqa: BLE001 - as below
+        shown: Any = _UNDECIDED if partly is None else _tried(partly.read, source_value)
+        if partly is None or shown is _UNDECIDED:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         done: Any = super().execute_fields(parent_type, source_value, path, partly.rest, position_context)
         if self.is_awaitable(done):
@@ -103,11 +103,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         complete = self._selections.completing(return_type, field_details_list)
-        if complete is not None:
-            try:
-                return complete(result)
-            except Exception:  # noqa: BLE001, S110 - whatever it is, it is found and worded again, in its place
-                pass
+        if complete is not None and (completed := _tried(complete, result)) is not _UNDECIDED:
+            return completed
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
 
     def complete_list_value(
@@ -120,11 +117,8 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         complete = self._selections.completing(return_type, field_details_list)
-        if complete is not None:
-            try:
-                return complete(result)
-            except Exception:  # noqa: BLE001, S110 - as above: the items are completed one by one
-                pass
+        if complete is not None and (completed := _tried(complete, result)) is not _UNDECIDED:
+            return completed
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
     async def _awaited(self, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
@@ -134,6 +128,14 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             self.collected_errors.add(error, None)
             return ExecutionResult(None, self.collected_errors.errors)
         return ExecutionResult(done, self.collected_errors.errors or None)
+
+
+def _tried(function: Completing, value: Any) -> Any:
+    """What the generated function gives; _UNDECIDED when it raises, for graphql-core finds and words the same in its place."""
+    try:
+        return function(value)
+    except Exception:  # noqa: BLE001 - nothing is lost: the same value is completed again
+        return _UNDECIDED
 
 
 async def _filled(shown: dict[str, Any], rest: Awaitable[dict[str, Any]]) -> dict[str, Any]:
