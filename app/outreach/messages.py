@@ -35,13 +35,17 @@ from db.queries.outreach.messages import Message, MessageAttempt
 
 __all__ = ["Message", "MessageAttempt"]
 LONGEST_NOTE = 500
+HIDDEN_PART = "hidden"
 _SENT = "A person found that it was sent."
 _NOT_SENT = "A person found that it was not sent."
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedAgain:
-    """The mail made again from what was kept; `matches_sent` compares it, byte for byte, with what went out."""
+    """The mail made again from what was kept; `matches_sent` compares it, byte for byte, with what went out.
+
+    In `mail` the recipient's unsubscribe link is one that does nothing: who reads messages must not act for the recipient.
+    """
 
     mail: RenderedMail
     sha256: str
@@ -108,13 +112,18 @@ async def rendered_by_messages(caller: Caller, ids: Sequence[UUID]) -> list[Rend
 def _rendered(message: Message, source: TemplateSource | None) -> RenderedAgain | None:
     if source is None or message.merge_values is None:
         return None
+    values = SentValues.from_json(message.merge_values)
     try:
-        finished = finish(compile_template(source), SentValues.from_json(message.merge_values))
+        template = compile_template(source)
+        sent = finish(template, values)
+        shown = finish(template, replace(values, unsubscribe_url=_without_token(values.unsubscribe_url)))
     except DomainError:
         return None
-    return RenderedAgain(
-        finished.rendered, finished.content_sha256.hex(), finished.content_sha256 == message.content_sha256
-    )
+    return RenderedAgain(shown.rendered, sent.content_sha256.hex(), sent.content_sha256 == message.content_sha256)
+
+
+def _without_token(unsubscribe_url: str) -> str:
+    return f"{unsubscribe_url.rpartition('/')[0]}/{HIDDEN_PART}"
 
 
 @requires(Permission.MESSAGES_RESOLVE)

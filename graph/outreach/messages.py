@@ -83,13 +83,17 @@ class MessageAttempt:
         )
 
 
-@strawberry.type(description="A mail made again from the kept template version and values.")
+@strawberry.type(
+    description="A mail made again from the kept template version and values; its unsubscribe link is one that does nothing."
+)
 class RenderedMessage:
     subject: str = strawberry.field(description="The subject.")
     text: str = strawberry.field(description="The text part.")
     html: str | None = strawberry.field(description="The HTML part, if any.")
     sha256: str = strawberry.field(description="SHA-256 of the mail's bytes before its DKIM signature, hexadecimal.")
-    matches_sent: bool = strawberry.field(description="Whether they are, byte for byte, those of the last try.")
+    matches_sent: bool = strawberry.field(
+        description="Whether the mail, with its own unsubscribe link, is byte for byte that of the last try."
+    )
 
 
 @strawberry.type(description="One mail to one contact: a row of the ledger.")

@@ -1,5 +1,6 @@
 """Sending as a client of the public schema meets it: from connectMailbox to the story of a message, watched live."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ async def test_a_campaign_is_launched_watched_and_told_message_by_message(sendin
           campaign(id: $id) { state sentPerSecond enrolling
             counts { enrolled waiting queued deferred sent bounced failed inDoubt cancelled suppressed } }
           messages(campaignId: $id, state: BOUNCED) { edges { node {
-            toAddress state smtpReply attempts messageIdHeader rendered { subject matchesSent }
+            toAddress state smtpReply attempts messageIdHeader rendered { subject text matchesSent }
             story { outcome reply reason } campaign { name } mailbox { address } } } }
           enrollments(campaignId: $id, first: 10) { edges { node { email state } } }
           suppressions { edges { node { email reason source } } } }""",
@@ -104,7 +105,10 @@ async def test_a_campaign_is_launched_watched_and_told_message_by_message(sendin
         1,
     )
     assert message["smtpReply"].startswith("550 5.1.1")
-    assert message["rendered"] == {"subject": "Hi", "matchesSent": True}
+    rendered = message["rendered"]
+    assert (rendered["subject"], rendered["matchesSent"]) == ("Hi", True)
+    (link,) = re.findall(r"https?://\S+/u/(\S+)", rendered["text"])
+    assert link == "hidden", "whoever reads a message could unsubscribe its recipient"
     assert [each["outcome"] for each in message["story"]] == ["BOUNCED"]
     assert message["campaign"] == {"name": "Spring"}
     assert message["mailbox"] == {"address": "alice@acme.example"}
