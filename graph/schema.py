@@ -8,6 +8,7 @@ from graph.identity.invitations import InvitationMutations, InvitationQueries
 from graph.identity.members import MemberMutations, MemberQueries
 from graph.identity.sessions import SessionMutations, SessionQueries
 from graph.identity.tenant_settings import TenantSettingsMutations, TenantSettingsQueries
+from graph.identity.totp import TotpMutations
 from graph.identity.viewers import ViewerQueries
 from graph.identity.workspaces import WorkspaceMutations, WorkspaceQueries
 from graph.jobs.jobs import JobMutations, JobQueries
@@ -49,6 +50,7 @@ QUERIES: list[type] = [
 MUTATIONS: list[type] = [
     AccountMutations,
     SessionMutations,
+    TotpMutations,
     TenantSettingsMutations,
     WorkspaceMutations,
     MemberMutations,

@@ -6,14 +6,14 @@ Nothing here tells whether an address has an account: not its answers, not their
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from uuid import UUID
 
 from app.audit.trail import audit
-from app.core.caller import Caller, CallerKind
+from app.core.caller import Caller
 from app.core.errors import Unauthenticated
 from app.core.permissions import Permission
 from app.core.secrets import Token, secret_matches
 from app.core.use_case import requires
+from app.identity.account_trail import audit_in_tenants
 from app.identity.errors import AddressHasAccount, LinkOver, WrongPassword
 from app.identity.even_answers import even_answer
 from app.identity.jobs import SendPasswordChanged, SendPasswordReset
@@ -21,13 +21,14 @@ from app.identity.passwords import Passwords
 from app.identity.reclaiming import reclaim_tenants
 from app.identity.rules.addresses import read_address
 from app.identity.rules.networks import UNKNOWN, network_of
-from app.identity.rules.password_policy import check_password, normalized_password
-from app.identity.sign_in_limits import begin_attempt, count_against_account, count_host
+from app.identity.rules.password_policy import check_password
+from app.identity.sign_in_limits import count_host
+from app.identity.step_up import own_user, prove_password
 from app.identity.user_mail import PURPOSES, RESET, VERIFY, mail_user
 from app.jobs.outbox import enqueue
 from db.core.transaction import shared_transaction
-from db.queries.identity import memberships, user_tokens, users
 from db.queries.identity import sessions as session_rows
+from db.queries.identity import user_tokens, users
 from db.queries.identity.users import User
 
 _ASK_ANEW = "Ask for a new one."
@@ -48,7 +49,7 @@ async def verify_email(caller: Caller, token: str) -> User:
         await users.mark_verified(user.id, at=now)
         await user_tokens.use_tokens(user.id, PURPOSES[VERIFY], at=now)
     if user.email_verified_at is None:
-        await _audit_in_tenants(caller, user, "user.verify_email")
+        await audit_in_tenants(caller, user, "user.verify_email")
     return replace(user, email_verified_at=user.email_verified_at or now)
 
 
@@ -88,7 +89,7 @@ async def reset_password(caller: Caller, token: str, new_password: str) -> User:
         await users.set_password(user.id, password_hash, networks=known, verified=True, at=now)
     if user.email_verified_at is None:
         await reclaim_tenants(caller, user)
-    await _audit_in_tenants(caller, user, "user.reset_password", ends_sessions=True)
+    await audit_in_tenants(caller, user, "user.reset_password", ends_sessions=True)
     await mail_user(caller, user, SendPasswordChanged(user.id))
     return user
 
@@ -128,13 +129,11 @@ async def change_password(caller: Caller, current_password: str, new_password: s
 
     Raises TooManyAttempts, WrongPassword, WeakPassword.
     """
-    if caller.kind is not CallerKind.USER or caller.user_id is None or caller.session_id is None:
+    if caller.session_id is None:
         raise Unauthenticated
-    async with shared_transaction(read_only=True):
-        user = await users.user_by_id(caller.user_id)
-    if user is None:
-        raise Unauthenticated
-    await _prove_password(caller, user, current_password)
+    user = await own_user(caller)
+    attempt = await prove_password(caller, user, current_password, refusal=WrongPassword("currentPassword"))
+    await attempt.forgive()
     checked = check_password(new_password, address=user.email, path=("input", "newPassword"))
     password_hash = await caller.resources.port(Passwords).hash(checked)
     now = caller.now()
@@ -149,29 +148,3 @@ async def change_password(caller: Caller, current_password: str, new_password: s
         await audit(caller, "user.change_password", object_type="User", object_id=user.id, details={"ended": ended})
         await enqueue(caller, SendPasswordChanged(user.id))
     return ended
-
-
-async def _prove_password(caller: Caller, user: User, password: str) -> None:
-    attempt = await begin_attempt(caller)
-    await count_against_account(caller, attempt, user.email_key, user.known_networks)
-    typed = normalized_password(password[:1_024])
-    if not await caller.resources.port(Passwords).matches(typed, user.password_hash):
-        raise WrongPassword("currentPassword")
-    await attempt.forgive()
-
-
-async def _audit_in_tenants(caller: Caller, user: User, action: str, *, ends_sessions: bool = False) -> None:
-    """One entry in every tenant that the user is a member of; sessions died with the epoch, here they are marked so."""
-    for tenant_id in user.tenant_hints:
-        await _audit_in_tenant(
-            replace(caller, kind=CallerKind.USER, tenant=tenant_id, user_id=user.id), action, user.id, ends_sessions
-        )
-
-
-async def _audit_in_tenant(by_user: Caller, action: str, user_id: UUID, ends_sessions: bool) -> None:
-    async with by_user.transaction():
-        if await memberships.membership_of_user(user_id) is None:
-            return
-        if ends_sessions:
-            await session_rows.revoke_sessions_of(user_id, "password reset", but=None, at=by_user.now())
-        await audit(by_user, action, object_type="User", object_id=user_id)

@@ -4,12 +4,12 @@ from app.core.errors import DomainError, ErrorCode, Expired, Taken
 
 
 class WrongCredentials(DomainError):
-    """No such user, or another password: always the same answer."""
+    """No such user, another password, or a wrong or used code: always the same answer."""
 
     code = ErrorCode.WRONG_CREDENTIALS
 
     def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.", ("input", "password"))
+        super().__init__("The e-mail address, the password or the code is wrong.", ("input", "password"))
 
 
 class WrongPassword(DomainError):
@@ -19,6 +19,33 @@ class WrongPassword(DomainError):
 
     def __init__(self, field: str) -> None:
         super().__init__("This is not your password.", ("input", field))
+
+
+class TotpRequired(DomainError):
+    """The password is right, and the user has a second factor."""
+
+    code = ErrorCode.TOTP_REQUIRED
+
+    def __init__(self) -> None:
+        super().__init__("Give the code of your authenticator app, or a recovery code.", ("input", "totpCode"))
+
+
+class WrongCode(DomainError):
+    """The first code of a new secret, which proves that the app has it."""
+
+    code = ErrorCode.WRONG_CREDENTIALS
+
+    def __init__(self) -> None:
+        super().__init__("This is not the present code of the authenticator app.", ("input", "code"))
+
+
+class WrongPasswordOrCode(DomainError):
+    """Both are asked for again before a change of the second factor: which of them was wrong is not said."""
+
+    code = ErrorCode.WRONG_CREDENTIALS
+
+    def __init__(self) -> None:
+        super().__init__("The password or the code is wrong.", ("input", "password"))
 
 
 class AddressHasAccount(Taken):

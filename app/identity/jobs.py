@@ -1,6 +1,7 @@
 """Identity's jobs: mails. They carry ids only; links are made when the mail is sent, so that no secret lies in a queue."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from app.jobs.job import Job, Priority, job
@@ -28,6 +29,24 @@ class SendPasswordChanged(Job):
     """So that nobody's password changes behind their back."""
 
     user_id: UUID
+
+
+class TotpChange(StrEnum):
+    """What happened to a user's second factor."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    CODES_REGENERATED = "codes_regenerated"
+    CODE_USED = "code_used"
+
+
+@job("user.send_totp_changed", queue=QUEUE, priority=Priority.NORMAL, attempts=8, timeout_seconds=60)
+@dataclass(frozen=True, slots=True)
+class SendTotpChanged(Job):
+    """So that nobody's second factor changes, or is stood in for, behind their back. `change` is a TotpChange."""
+
+    user_id: UUID
+    change: str
 
 
 @job("invitation.send", queue=QUEUE, priority=Priority.HIGH, attempts=8, timeout_seconds=60)

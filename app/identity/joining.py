@@ -1,6 +1,6 @@
 """Accepting an invitation: by someone signed in, by someone with an account, or by someone new."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -18,9 +18,11 @@ from app.identity.passwords import Passwords
 from app.identity.rules.member_changes import NotAllowed
 from app.identity.rules.names import read_name
 from app.identity.rules.networks import UNKNOWN, network_of
-from app.identity.rules.password_policy import check_password, normalized_password
+from app.identity.rules.password_policy import check_password
+from app.identity.second_factor import prove_second_factor
 from app.identity.session_opening import SignedIn, acting, living_session, open_session
-from app.identity.sign_in_limits import begin_attempt, count_against_account
+from app.identity.sign_in_limits import begin_attempt
+from app.identity.step_up import prove_password
 from app.live.recording import record
 from app.live.topics import InvitationChanged, MemberJoined
 from db.core.transaction import shared_transaction, tenant_transaction
@@ -33,16 +35,25 @@ MOST_TENANTS = 50
 _ASK = "Ask for a new invitation."
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the person typed beside the mailed token."""
+
+    name: str | None
+    password: str | None
+    totp_code: str | None
+
+
 @requires(None)
 async def accept_invitation(
-    caller: Caller, token: str, *, name: str | None = None, password: str | None = None
+    caller: Caller, token: str, *, name: str | None = None, password: str | None = None, totp_code: str | None = None
 ) -> SignedIn:
     """Makes the person a member and opens a session in the tenant. The mailed token proves the address.
 
-    Someone signed in with the invited address needs nothing more; someone with an account gives its password; someone
-    new gives name and password. An unverified user is verified by it, if it is the person's own: they are signed in as it,
+    Someone signed in with the invited address needs nothing more; someone with an account gives its password, and
+    its second factor if it has one; someone new gives name and password. An unverified user is verified by it, if it is the person's own: they are signed in as it,
     or know its password. Others who signed up with the address are left alone: a new, verified user stands beside them.
-    Raises LinkOver, Required, WeakPassword, WrongCredentials, NotAllowed, TooManyAttempts, Taken.
+    Raises LinkOver, Required, WeakPassword, WrongCredentials, TotpRequired, NotAllowed, TooManyAttempts, Taken.
     """
     attempt = await begin_attempt(caller)
     parsed = Token.parse(token, INVITE)
@@ -51,7 +62,7 @@ async def accept_invitation(
     async with tenant_transaction(parsed.tenant_id, read_only=True):
         invitation = _living(await invitations.invitation_by_id(parsed.row_id), parsed, caller.now())
     await attempt.forgive()
-    user, auth_epoch = await _joining_user(caller, invitation, name=name, password=password)
+    user, auth_epoch = await _joining_user(caller, invitation, _Given(name, password, totp_code))
     if invitation.tenant_id not in user.tenant_hints and len(user.tenant_hints) >= MOST_TENANTS:
         raise LimitReached(f"A person belongs to at most {MOST_TENANTS} tenants.", ("input",))
     async with shared_transaction():
@@ -69,9 +80,7 @@ def _living(invitation: Invitation | None, token: Token, now: datetime) -> Invit
     return invitation
 
 
-async def _joining_user(
-    caller: Caller, invitation: Invitation, *, name: str | None, password: str | None
-) -> tuple[User, int]:
+async def _joining_user(caller: Caller, invitation: Invitation, given: _Given) -> tuple[User, int]:
     """The user and the epoch at which they proved themselves."""
     if caller.kind is CallerKind.USER:
         user, session = await living_session(caller)
@@ -81,16 +90,16 @@ async def _joining_user(
             )
         return await _verified(caller, user), session.auth_epoch
     known = await candidates_of(invitation.email_key)
-    if password is None:
+    if given.password is None:
         raise Required("Give your password.", ("input", "password"))
     if known.verified is not None:
-        return await _proved(caller, known.verified, password)
-    fits = await fitting(caller, known, password)
+        return await _proved(caller, known.verified, given.password, given.totp_code)
+    fits = await fitting(caller, known, given.password)
     if fits:
         return await _verified(caller, fits[0]), fits[0].auth_epoch
-    if name is None:
+    if given.name is None:
         raise Required("Give your name.", ("input", "name"))
-    return await _new_user(caller, invitation, known, (name, password))
+    return await _new_user(caller, invitation, known, (given.name, given.password))
 
 
 async def _verified(caller: Caller, user: User) -> User:
@@ -105,13 +114,9 @@ async def _verified(caller: Caller, user: User) -> User:
     return replace(user, email_verified_at=now)
 
 
-async def _proved(caller: Caller, known: User, password: str) -> tuple[User, int]:
-    attempt = await begin_attempt(caller)
-    await count_against_account(caller, attempt, known.email_key, known.known_networks)
-    typed = normalized_password(password[:1_024])
-    if not await caller.resources.port(Passwords).matches(typed, known.password_hash):
-        raise WrongCredentials
-    await attempt.forgive()
+async def _proved(caller: Caller, known: User, password: str, totp_code: str | None) -> tuple[User, int]:
+    attempt = await prove_password(caller, known, password, refusal=WrongCredentials())
+    await prove_second_factor(caller, attempt, known, totp_code)
     return known, known.auth_epoch
 
 

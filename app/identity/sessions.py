@@ -17,6 +17,7 @@ from app.identity.rules.addresses import address_key
 from app.identity.rules.networks import network_of, remembered
 from app.identity.rules.password_policy import normalized_password
 from app.identity.rules.session_life import session_end
+from app.identity.second_factor import prove_second_factor
 from app.identity.session_opening import (
     REFRESH,
     SessionTokens,
@@ -38,17 +39,22 @@ __all__ = ["Session", "SessionTokens", "SignedIn"]
 
 
 @requires(None)
-async def sign_in(caller: Caller, email: str, password: str, *, tenant_id: UUID | None = None) -> SignedIn:
+async def sign_in(
+    caller: Caller, email: str, password: str, *, tenant_id: UUID | None = None, totp_code: str | None = None
+) -> SignedIn:
     """Opens a session in `tenant_id`, or in the tenant last used.
 
     The password is compared with the address's verified user and with its newest unverified one: always two argon2, and
     the verified user is preferred. So whoever signs up with a stranger's address can take the place of that person's own
     unverified user here, until one of both is verified by mail, and never that of a verified one. Raises TooManyAttempts,
-    WrongCredentials (unknown address or wrong password, after the same work), and after the right password NotFound for
-    a tenant that the person is no member of.
+    WrongCredentials (unknown address, wrong password, wrong or used code), after the right password TotpRequired when
+    the user has a second factor and `totp_code` is None, and last NotFound for a tenant that the person is no member of.
     """
     attempt = await begin_attempt(caller)
-    user, entered = await _enter_one_of(caller, await _proved_users(caller, attempt, email, password), tenant_id)
+    proved = await _proved_users(caller, attempt, email, password)
+    if proved[0].email_verified_at is not None:  # only these have a second factor, and get attempts back
+        await prove_second_factor(caller, attempt, proved[0], totp_code)
+    user, entered = await _enter_one_of(caller, proved, tenant_id)
     password_hash = user.password_hash
     passwords = caller.resources.port(Passwords)
     if passwords.is_outdated(password_hash):
@@ -60,15 +66,13 @@ async def sign_in(caller: Caller, email: str, password: str, *, tenant_id: UUID 
 
 
 async def _proved_users(caller: Caller, attempt: Attempt, email: str, password: str) -> list[User]:
-    """At least one. Only a verified user's password gives the attempt back: see sign_in_limits."""
+    """At least one."""
     key = address_key(email)
     known = await candidates_of(key)
     await count_against_account(caller, attempt, key, known.known_networks)
     fits = await fitting(caller, known, password)
     if not fits:
         raise WrongCredentials
-    if fits[0].email_verified_at is not None:
-        await attempt.forgive()
     return fits
 
 

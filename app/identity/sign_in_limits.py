@@ -7,13 +7,18 @@ With N = `sign_in_attempts_per_minute`:
 3. One account has N wrong attempts, and then N more over every hour, from all those networks together from which the
    person has not signed in before. Networks of earlier sign-ins (the last eight) are not counted here and not held by it.
 
+4. One user has N wrong codes of the second factor, and then N more over every hour, from anywhere. They are counted
+   only after the right password or in a session, so nobody without them can use these up; who loses them to a guesser
+   sets a new password by mail, which ends sessions and puts the guesser before the password again.
+
 So a guesser elsewhere, with however many addresses, uses up only his own hosts (1), his own networks (2) and the share
 for unknown networks (3): whoever knows the password still enters at once from where they entered before. Someone on the
 road, whose network is new while such an attack runs, sets a new password by mail: that proves the person, and the
 network it is done from becomes a known one.
 
 Attempts are taken before the password is looked at (so that many at once do not slip through) and given back when it was
-a verified user's. An account that does not exist is limited in the same way, so limits tell nothing either.
+a verified user's, and the code, where one is needed, was right as well; asking without a code, to hear that one is
+needed, is no guess and is given back. An account that does not exist is limited in the same way, so limits tell nothing either.
 
 An unverified user's right password gives nothing back, and its networks never become known ones: otherwise whoever signed
 up with a stranger's address could guess for ever by changing his own password to each guess, or learn from the limits
@@ -24,6 +29,7 @@ refuse nobody: when they are used up, signUp compares with nobody's password and
 """
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from app.core.caller import Caller
 from app.core.rate_limits import Limit, RateLimits
@@ -32,6 +38,7 @@ from app.identity.rules.networks import host_of, network_of
 
 HOUR, MINUTE = 3600.0, 60.0
 _RESET_ADVICE = " Or set a new password by mail: that works from here at once."
+_CODE_ADVICE = " If these attempts were not yours, somebody knows your password: set a new one by mail."
 MAILS_PER_HOUR = 5
 
 
@@ -71,6 +78,12 @@ async def count_against_account(
     await attempt.take(Limit(f"{operation}.network", count, MINUTE), f"{account} {network}")
     if network not in known_networks:
         await attempt.take(Limit(f"{operation}.unknown", count, HOUR), account, advice=_RESET_ADVICE)
+
+
+async def count_code(caller: Caller, attempt: Attempt, user_id: UUID) -> None:
+    """Rule 4, before the code is looked at. Raises TooManyAttempts."""
+    count = caller.resources.settings.sign_in_attempts_per_minute
+    await attempt.take(Limit("totp.code", count, HOUR), str(user_id), advice=_CODE_ADVICE)
 
 
 async def quiet_attempt(caller: Caller, account: str, known_networks: list[str]) -> Attempt | None:

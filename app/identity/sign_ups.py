@@ -26,7 +26,7 @@ from app.identity.sign_in_limits import count_host, quiet_attempt
 from app.identity.tenant_making import make_tenant
 from app.identity.user_mail import mail_user
 from db.core.transaction import shared_transaction, tenant_transaction
-from db.queries.identity import memberships, users
+from db.queries.identity import memberships, user_totp, users
 from db.queries.identity.tenants import Tenant
 from db.queries.identity.users import User
 
@@ -57,7 +57,7 @@ async def sign_up(caller: Caller, form: SignUp) -> SignedIn:
     """Makes an unverified user, a tenant and its first workspace, opens a session there, and mails the address.
 
     A password that fits the address's verified user, or its newest unverified one, enters that user's own tenant instead,
-    as sign_in does, and finishes what a crash left undone. Any other password makes another, separate user, also where
+    as sign_in does, and finishes what a crash left undone; not for a user with a second factor, who signs in. Any other password makes another, separate user, also where
     the address has an account. An unverified user may work; the mailed link verifies it unless another one was first.
     Three argon2 in any case, and the same rows. Raises Problems (one per field), TooManyAttempts.
     """
@@ -103,7 +103,7 @@ async def _user_for(caller: Caller, checked: _Checked) -> User:
     while True:
         if comparisons < MOST_COMPARISONS:
             comparisons += 1
-            fits = await fitting(caller, NOBODY if attempt is None else known, checked.password)
+            fits = await _enterable(await fitting(caller, NOBODY if attempt is None else known, checked.password))
             if fits:
                 if attempt is not None and fits[0].email_verified_at is not None:
                     await attempt.forgive()
@@ -113,6 +113,12 @@ async def _user_for(caller: Caller, checked: _Checked) -> User:
             if await users.insert_user(made):
                 return made
         known = await candidates_of(checked.address.key)
+
+
+async def _enterable(fits: list[User]) -> list[User]:
+    """Without those who have a second factor: signing up asks for no code, so for it their password fits nobody."""
+    async with shared_transaction(read_only=True):
+        return [user for user in fits if not await user_totp.has_confirmed_totp(user.id)]
 
 
 def _new_user(caller: Caller, checked: _Checked, password_hash: str, *, number: int) -> User:

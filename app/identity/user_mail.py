@@ -94,6 +94,14 @@ async def send_password_changed(caller: Caller, user_id: UUID) -> None:
         await _send(caller, user, mail_texts.password_changed(_url(caller), name=user.display_name))
 
 
+@requires(Permission.TENANT_UPDATE)
+async def send_totp_changed(caller: Caller, user_id: UUID, change: str) -> None:
+    """`change` is a TotpChange."""
+    user = await _user(user_id)
+    if user is not None:
+        await _send(caller, user, mail_texts.totp_changed(_url(caller), name=user.display_name, change=change))
+
+
 async def _user(user_id: UUID) -> User | None:
     async with shared_transaction(read_only=True):
         return await users.user_by_id(user_id)

@@ -1,6 +1,6 @@
 """Identity's tables as Piccolo knows them; the migration is the truth and a test compares both."""
 
-from piccolo.columns import JSONB, UUID, Array, Bytea, Integer, Timestamptz, Varchar
+from piccolo.columns import JSONB, UUID, Array, BigInt, Bytea, Integer, Timestamptz, Varchar
 from piccolo.table import Table
 
 from db.core.tiers import OLTP
@@ -34,6 +34,25 @@ class UserToken(Table, tablename="user_tokens", db=OLTP):
     expires_at = Timestamptz()
     used_at = Timestamptz(null=True)
     created_at = Timestamptz()
+
+
+class UserTotp(Table, tablename="user_totp", db=OLTP):
+    """Shared: a user's second factor, its secret sealed. `last_step` is the step of the code accepted last."""
+
+    user_id = UUID(primary_key=True)
+    sealed_secret = Bytea()
+    confirmed_at = Timestamptz(null=True)
+    last_step = BigInt()
+    created_at = Timestamptz()
+
+
+class UserRecoveryCode(Table, tablename="user_recovery_codes", db=OLTP):
+    """Shared: what stands in for a TOTP code, once."""
+
+    id = UUID(primary_key=True)
+    user_id = UUID()
+    code_hash = Bytea()
+    used_at = Timestamptz(null=True)
 
 
 class Tenant(Table, tablename="tenants", db=OLTP):

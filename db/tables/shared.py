@@ -4,6 +4,8 @@ SHARED_TABLES: dict[str, dict[str, str]] = {
     "oltp": {
         "users": "a login may belong to several tenants; the row holds only what sign-in needs",
         "user_tokens": "verification and password reset happen before a tenant is known",
+        "user_totp": "the second factor belongs to the login, and is asked for before a tenant is known",
+        "user_recovery_codes": "as user_totp",
         "relay_lease": "which relay process leads; no tenant's data",
         "migration": "bookkeeping of migrations",
     },

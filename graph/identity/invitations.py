@@ -101,6 +101,10 @@ class AcceptInvitationInput:
     password: str | None = strawberry.field(
         default=None, description="Your account's password, or the one you choose; not needed when signed in."
     )
+    totp_code: str | None = strawberry.field(
+        default=None,
+        description="A code of the authenticator app, or a recovery code, if your account has two-step sign-in; not needed when signed in.",
+    )
 
 
 # ---- payloads
@@ -160,7 +164,11 @@ class InvitationMutations:
         self, info: Info, input: Annotated[AcceptInvitationInput, strawberry.argument(description="The code, and you.")]
     ) -> AcceptInvitationPayload:
         entered = await joining.accept_invitation(
-            info.context.caller, input.token, name=input.name, password=input.password
+            info.context.caller,
+            input.token,
+            name=input.name,
+            password=input.password,
+            totp_code=input.totp_code,
         )
         return AcceptInvitationPayload(
             session=SessionTokens.of(entered.tokens),

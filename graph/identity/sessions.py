@@ -76,6 +76,10 @@ class SignInInput:
     tenant_id: strawberry.ID | None = strawberry.field(
         default=None, description="The tenant to enter; the one last used when left out."
     )
+    totp_code: str | None = strawberry.field(
+        default=None,
+        description="A code of the authenticator app, or a recovery code; without it an account that has two-step sign-in answers TOTP_REQUIRED.",
+    )
 
 
 @strawberry.input(description="What switchTenant needs.")
@@ -161,13 +165,15 @@ class SessionMutations:
     @mutation(
         uses=use.sign_in,
         anonymous=True,
-        description="Opens a session. A wrong address and a wrong password give the same answer in the same time.",
+        description="Opens a session. A wrong address, a wrong password and a wrong code give the same answer.",
     )
     async def sign_in(
         self, info: Info, input: Annotated[SignInInput, strawberry.argument(description="Who you are.")]
     ) -> SignInPayload:
         tenant_id = None if input.tenant_id is None else local_id(input.tenant_id, "Tenant")
-        entered = await use.sign_in(info.context.caller, input.email, input.password, tenant_id=tenant_id)
+        entered = await use.sign_in(
+            info.context.caller, input.email, input.password, tenant_id=tenant_id, totp_code=input.totp_code
+        )
         return SignInPayload(
             session=SessionTokens.of(entered.tokens),
             tenant=Tenant.of(entered.tenant),

@@ -72,6 +72,7 @@ class User(Node):
     email: str = strawberry.field(description="The address to sign in with.")
     display_name: str = strawberry.field(description="The name people see.")
     email_verified: bool = strawberry.field(description="Whether the address was proved.")
+    totp_enabled: bool = strawberry.field(description="Whether signing in needs a code of an authenticator app.")
 
     @staticmethod
     def of(row: ViewerRow) -> "User":
@@ -80,6 +81,7 @@ class User(Node):
             email=row.email,
             display_name=row.display_name,
             email_verified=row.email_verified_at is not None,
+            totp_enabled=row.totp_enabled,
         )
 
     @staticmethod

@@ -28,8 +28,11 @@ OF_NO_WORKSPACE = {"Tenant", "TenantSettings", "Suppression", "Session", "Member
 WEAKEST_FIRST = ("member", "workspace_admin", "admin", "owner")
 # Operations that ask for more than their description's permission, as its own words say.
 FURTHER = {"removeMember": Permission.MEMBERS_MANAGE}  # everybody may leave; this is about removing others
-# Open operations that do nothing without a code from a mail or a token of an earlier answer.
-NEED_A_SECRET = {"verifyEmail", "resetPassword", "refreshSession", "acceptInvitation"}
+# Operations that do nothing without a code from a mail or an authenticator app, or a token of an earlier answer.
+NEED_A_SECRET = {
+    "verifyEmail", "resetPassword", "refreshSession", "acceptInvitation",
+    "confirmTotp", "disableTotp", "regenerateRecoveryCodes",
+}  # fmt: skip
 
 
 def permission_of(operation: Operation) -> Permission | None:

@@ -36,7 +36,7 @@ updateTenantSettings createWorkspace updateWorkspace inviteMember acceptInvitati
 removeMember createUpload importContacts cancelContactImport createContact updateContact deleteContact createContactList
 deleteContactList addContactsToList removeContactsFromList connectMailbox testMailbox updateMailbox disconnectMailbox
 createTemplate updateTemplate deleteTemplate previewTemplate createCampaign updateCampaign launchCampaign pauseCampaign
-resumeCampaign cancelCampaign archiveCampaign resolveInDoubtMessage suppressContact unsuppressContact retryDeadJob
+enrollTotp confirmTotp disableTotp regenerateRecoveryCodes resumeCampaign cancelCampaign archiveCampaign resolveInDoubtMessage suppressContact unsuppressContact retryDeadJob
 """)
 QUERIES = words("""
 viewer node nodes tenantSettings workspaces members invitations sessions contacts contactLists contactImports mailboxes
@@ -46,7 +46,7 @@ SUBSCRIPTIONS = words("campaignStatus campaignEvents contactImportStatus tenantE
 # Mutations that may be repeated without harm, or that answer secrets, which no stored answer may hold.
 WITHOUT_KEY = words("""
 signUp verifyEmail signIn switchTenant refreshSession signOut revokeSession revokeOtherSessions changePassword
-requestPasswordReset resetPassword acceptInvitation createUpload previewContactImport previewTemplate
+requestPasswordReset resetPassword acceptInvitation enrollTotp confirmTotp disableTotp regenerateRecoveryCodes createUpload previewContactImport previewTemplate
 """)
 
 

@@ -28,6 +28,10 @@ _TEXT = (
     "FROM {table} t WHERE {key} = $1"
 )
 _USERS = "SELECT string_agg(u::text, E'\\n' ORDER BY u.id) FROM users u WHERE $1 = ANY (u.tenant_hints)"
+_TOTP = (
+    "SELECT string_agg(t::text, E'\\n' ORDER BY t.user_id) FROM user_totp t JOIN users u ON u.id = t.user_id "
+    "WHERE $1 = ANY (u.tenant_hints)"
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ async def rows_as_text(tenant_id: UUID) -> dict[str, str]:
             found |= {f"{tier}.{row['name']}": row["rows"] for row in rows}
     async with shared_transaction(read_only=True):
         found["oltp.users"] = await current().fetchval(_USERS, tenant_id) or ""
+        found["oltp.user_totp"] = await current().fetchval(_TOTP, tenant_id) or ""
     return found
 
 

@@ -56,6 +56,37 @@ def password_changed(public_url: str, *, name: str) -> tuple[str, str]:
     return "Your password was changed", _closed(text, public_url)
 
 
+_TOTP_CHANGES = {
+    "enabled": (
+        "Two-step sign-in is on",
+        "two-step sign-in was just turned on for your account: from now on signing in needs a code of your "
+        "authenticator app. Keep the recovery codes where you find them without it.",
+    ),
+    "disabled": (
+        "Two-step sign-in is off",
+        "two-step sign-in was just turned off for your account: its password alone signs in now.",
+    ),
+    "codes_regenerated": (
+        "You have new recovery codes",
+        "new recovery codes were just made for your account; the earlier ones do not work any more.",
+    ),
+    "code_used": (
+        "A recovery code was used",
+        "a recovery code of your account was just used in place of a code of your authenticator app. It does not work "
+        "again. When few are left, make new ones.",
+    ),
+}
+
+
+def totp_changed(public_url: str, *, name: str, change: str) -> tuple[str, str]:
+    """`change` is a value of TotpChange."""
+    subject, what = _TOTP_CHANGES[change]
+    text = (
+        f"Hello {name},\n\n{what}\n\nIf it was not you, set a new password now: {public_url.rstrip('/')}/reset-password"
+    )
+    return subject, _closed(text, public_url)
+
+
 def invitation(
     public_url: str, *, invited_by: str, tenant_name: str, token: str, expires_at: datetime
 ) -> tuple[str, str]:

@@ -18,6 +18,7 @@ class Viewer:
     role: str
     tenant_id: UUID
     tenant_name: str
+    totp_enabled: bool
 
 
 async def viewer(user_id: UUID) -> Viewer | None:
@@ -25,7 +26,8 @@ async def viewer(user_id: UUID) -> Viewer | None:
     return await one_row(
         Viewer,
         """
-        SELECT u.id, u.email, u.display_name, u.email_verified_at, m.id, m.role, t.id, t.name
+        SELECT u.id, u.email, u.display_name, u.email_verified_at, m.id, m.role, t.id, t.name,
+          EXISTS (SELECT 1 FROM user_totp f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)
         FROM memberships m JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id
         WHERE m.tenant_id = $1 AND m.user_id = $2
         """,

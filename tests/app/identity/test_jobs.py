@@ -9,7 +9,9 @@ from app.identity.jobs import (
     SendInvitation,
     SendPasswordChanged,
     SendPasswordReset,
+    SendTotpChanged,
     SendVerification,
+    TotpChange,
 )
 from app.identity.sign_ups import SignUp, sign_up
 from app.jobs.job import Job, from_payload, spec_of, to_payload
@@ -26,6 +28,7 @@ async def test_every_job_sends_its_mail_after_a_trip_through_the_outbox(world: W
         SendVerification(user_id),
         SendPasswordReset(user_id),
         SendPasswordChanged(user_id),
+        *(SendTotpChanged(user_id, change) for change in TotpChange),
         SendInvitation(invitation.id),
     ]
     handlers = gather_handlers(actors.identity)
@@ -39,7 +42,11 @@ async def test_every_job_sends_its_mail_after_a_trip_through_the_outbox(world: W
         "Confirm your e-mail address",
         "Set a new password",
         "Your password was changed",
+        "Two-step sign-in is on",
+        "Two-step sign-in is off",
+        "You have new recovery codes",
+        "A recovery code was used",
         "Invitation to Acme",
     ]
-    assert sorted(handlers.names) == sorted(spec_of(job).name for job in jobs)
+    assert sorted(handlers.names) == sorted({spec_of(job).name for job in jobs})
     assert handlers.queues == ("system_mail",)
