@@ -269,6 +269,7 @@ async def insert_platform(ground: Ground) -> None:
             "live_events",
             id=new_id(),
             position=position,
+            campaign_id=ground.new("Campaign", "running"),
             topic="message.sent",
             workspace_id=ground.workspace_id,
             object_type=object_type,
