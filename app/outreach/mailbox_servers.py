@@ -56,8 +56,11 @@ async def put_off(caller: Caller, held: HeldMailbox, words: str) -> None:
     failures = held.start.failures + 1
     delay = connection_delay_seconds(failures, jitter=random.random())  # noqa: S311  # spreads retries, guards nothing
     async with caller.transaction():
-        until = caller.now() + timedelta(seconds=delay)
-        await mailbox_runs.put_off(held.mailbox_id, held.start.fence, until=until, failures=failures)
+        now = caller.now()
+        until = now + timedelta(seconds=delay)
+        await mailbox_runs.put_off(
+            held.mailbox_id, held.start.fence, until=until, failures=failures, problem=words, now=now
+        )
         mailbox = await mailboxes.mailbox_by_id(held.mailbox_id)
         if mailbox is not None:
             await record_status(caller, mailbox, f"{words} Tried again in {delay:.0f} seconds.")

@@ -9,6 +9,7 @@ from app.outreach.mailboxes import Mailbox, record_status, release_queue, wake_m
 from app.outreach.ports import ConnectionVerdict, MailSubmitter
 from app.outreach.rules.deferral import LASTING_PROBLEMS
 from app.outreach.rules.mailbox_states import MailboxState
+from db.queries.outreach import mailbox_runs
 from db.queries.outreach import mailboxes as query
 
 
@@ -32,6 +33,8 @@ async def run_mailbox_test(caller: Caller, mailbox_id: UUID) -> None:
             return
         tested = _with_verdict(caller, now_there, verdict)
         await query.update_mailbox(tested)
+        if verdict.ok:
+            await mailbox_runs.forget_problem(mailbox_id)
         await record_status(caller, tested, tested.verdict_sentence)
         if tested.state == MailboxState.VERIFIED:
             await wake_mailbox(caller, mailbox_id)

@@ -26,6 +26,7 @@ class Mailbox(StrEnum):
 
     NORMAL = "normal"
     REFUSE_AUTH = "refuse-auth"
+    TEMPFAIL_AUTH = "tempfail-auth"
     REFUSE_SENDER = "refuse-sender"
     STALL = "stall"
     DROP_BEFORE_DATA = "drop-before-data"

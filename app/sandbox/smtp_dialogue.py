@@ -194,6 +194,8 @@ class Dialogue:
     def _signed_in(self, user: str, password: str) -> Step:
         if not user or password == WRONG_PASSWORD or mailbox_of(user) is Mailbox.REFUSE_AUTH:
             return _step("535 5.7.8 The user name or the password is not right")
+        if mailbox_of(user) is Mailbox.TEMPFAIL_AUTH:
+            return _step("454 4.7.0 Temporary authentication failure")
         self._user, self._mailbox = user, mailbox_of(user)
         return _step("235 2.7.0 Signed in")
 

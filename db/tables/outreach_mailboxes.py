@@ -42,6 +42,8 @@ class MailboxRun(Table, tablename="mailbox_runs", db=OLTP):
     sent_today = Integer()
     next_send_at = Timestamptz(null=True)
     failures = SmallInt()
+    last_problem = Text(null=True)
+    last_problem_at = Timestamptz(null=True)
 
 
 class ProviderSlowdown(Table, tablename="provider_slowdowns", db=OLTP):

@@ -88,6 +88,11 @@ class Mailbox(Node):
     minimum_gap_seconds: int = strawberry.field(description="The least time between two mails.")
     sent_today: int = strawberry.field(description="Mails of the day of the last one.")
     next_send_at: datetime | None = strawberry.field(description="The earliest moment of the next mail.")
+    last_problem: str | None = strawberry.field(
+        description="What last kept its server from being used for a while, with the server's own words; "
+        "null once a mail was taken or a test succeeded."
+    )
+    last_problem_at: datetime | None = strawberry.field(description="When that was.")
     verdict: MailboxVerdict | None = strawberry.field(description="What the last test found; null before the first.")
     version: int = strawberry.field(description="Counts the changes.")
     created_at: datetime = strawberry.field(description="When it was connected.")
@@ -111,6 +116,8 @@ class Mailbox(Node):
             minimum_gap_seconds=row.minimum_gap_seconds,
             sent_today=row.sent_today,
             next_send_at=row.next_send_at,
+            last_problem=row.last_problem,
+            last_problem_at=row.last_problem_at,
             verdict=verdict_of(row),
             version=row.version,
             created_at=row.created_at,

@@ -141,6 +141,8 @@ async def claim_due(turn: Turn, limit: int) -> list[ClaimedMessage]:
 # tables that it has not analysed yet, it can only look keys up. (Joined, it read a tenant's every contact per mail.)
 # The count's row is that of (campaign, mailbox): no other mailbox waits for it. An answer that comes after another
 # worker took the mailbox over still settles its own doubt: it is evidence.
+# A mail that was taken ends the mailbox's failures: in `slot`, or in `worked` when no next mail takes a slot, since one
+# statement may write a row only once.
 _RECORD_AND_MARK = """
 WITH old AS (
   SELECT id, state FROM messages WHERE tenant_id = $1 AND id = $5::uuid AND fence = $3
@@ -182,11 +184,17 @@ slot AS (
   UPDATE mailbox_runs r SET sent_on = $25::date, lease_until = $26::timestamptz,
     sent_today = CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END + 1,
     next_send_at = $4 + make_interval(secs => fit.minimum_gap_seconds),
-    failures = CASE WHEN $7::text = 'sent' THEN 0 ELSE r.failures END
+    failures = CASE WHEN $7::text = 'sent' THEN 0 ELSE r.failures END,
+    last_problem = CASE WHEN $7::text = 'sent' THEN NULL ELSE r.last_problem END,
+    last_problem_at = CASE WHEN $7::text = 'sent' THEN NULL ELSE r.last_problem_at END
   FROM fit WHERE r.tenant_id = $1 AND r.mailbox_id = $2 AND r.fence = $3
     AND CASE WHEN r.sent_on = $25::date THEN r.sent_today ELSE 0 END < fit.daily_cap
     AND (r.next_send_at IS NULL OR r.next_send_at <= $4)
   RETURNING r.mailbox_id),
+worked AS (
+  UPDATE mailbox_runs r SET failures = 0, last_problem = NULL, last_problem_at = NULL
+  WHERE $7::text = 'sent' AND EXISTS (SELECT FROM done) AND NOT EXISTS (SELECT FROM slot)
+    AND r.tenant_id = $1 AND r.mailbox_id = $2 AND r.fence = $3 AND r.failures > 0),
 next AS (
   UPDATE messages m SET state = 'submitting', attempts = m.attempts + 1, submitted_at = $4,
     first_tried_at = coalesce(m.first_tried_at, $4), message_id_header = $21::text, content_sha256 = $22::bytea,

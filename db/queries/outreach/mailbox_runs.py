@@ -108,16 +108,29 @@ async def give_slot_back(mailbox_id: UUID, fence: int, on: date) -> None:
     )
 
 
-async def put_off(mailbox_id: UUID, fence: int, *, until: datetime, failures: int) -> None:
-    """Nothing leaves the mailbox before then."""
+async def put_off(mailbox_id: UUID, fence: int, *, until: datetime, failures: int, problem: str, now: datetime) -> None:
+    """Nothing leaves the mailbox before then; the problem stays until its server works again."""
     await current().execute(
-        "UPDATE mailbox_runs SET next_send_at = greatest(next_send_at, $4), failures = $5 "
+        "UPDATE mailbox_runs SET next_send_at = greatest(next_send_at, $4), failures = $5, "
+        "last_problem = $6, last_problem_at = $7 "
         "WHERE tenant_id = $1 AND mailbox_id = $2 AND fence = $3",
         current().tenant_id,
         mailbox_id,
         fence,
         until,
         failures,
+        problem,
+        now,
+    )
+
+
+async def forget_problem(mailbox_id: UUID) -> None:
+    """Its server has worked: the next failure is the first again."""
+    await current().execute(
+        "UPDATE mailbox_runs SET failures = 0, last_problem = NULL, last_problem_at = NULL "
+        "WHERE tenant_id = $1 AND mailbox_id = $2 AND failures > 0",
+        current().tenant_id,
+        mailbox_id,
     )
 
 

@@ -39,6 +39,8 @@ class Mailbox:
     sent_on: date | None
     sent_today: int
     next_send_at: datetime | None
+    last_problem: str | None
+    last_problem_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class NewMailbox:
     updated_at: datetime
 
 
-_RUN_FIELDS = ("sent_on", "sent_today", "next_send_at")
+_RUN_FIELDS = ("sent_on", "sent_today", "next_send_at", "last_problem", "last_problem_at")
 _SELECTED = ", ".join(f"r.{name}" if name in _RUN_FIELDS else f"m.{name}" for name in columns(Mailbox).split(", "))
 _SOURCE = "mailboxes m JOIN mailbox_runs r ON r.tenant_id = m.tenant_id AND r.mailbox_id = m.id"
 

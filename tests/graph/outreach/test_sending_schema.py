@@ -38,7 +38,7 @@ async def change(sending: SendingStage, name: str, selection: str, /, **given: A
     return payload
 
 
-async def ready(sending: SendingStage, emails: list[str]) -> str:
+async def ready(sending: SendingStage, emails: list[str], *, gap_seconds: int = 0) -> str:
     """Everything through the schema but the list; returns the campaign's id."""
     workspace = str(global_id("Workspace", sending.stage.workspace_id))
     connected = await change(
@@ -54,7 +54,7 @@ async def ready(sending: SendingStage, emails: list[str]) -> str:
         smtpUsername="alice@acme.example",
         smtpPassword="sandbox",
         dailyCap=1000,
-        minimumGapSeconds=0,
+        minimumGapSeconds=gap_seconds,
     )
     assert connected["mailbox"]["state"] == "UNVERIFIED"
     await sending.work()
@@ -142,6 +142,78 @@ async def test_the_same_launch_twice_with_one_key_launches_once(sending: Sending
     assert answers[0] == answers[1]
     assert answers[0]["userErrors"] == []
     assert sending.received() == dict.fromkeys(people(2), 1)
+
+
+async def test_a_passing_problem_shows_on_the_mailbox_until_a_mail_is_taken(sending: SendingStage) -> None:
+    await troubled(sending, people(2))
+    problem, at = await last_problem(sending)
+    assert "The server said: 454 4.7.0 Temporary authentication failure" in (problem or "")
+    assert at == sending.clock.now().isoformat()
+    while_sending: list[tuple[str | None, str | None]] = []
+
+    async def look() -> None:
+        while_sending.append(await last_problem(sending))
+
+    await sign_in_as(sending, "alice@acme.example")
+    sending.after_mail(2, look)
+    await sending.work(until=sending.later(minutes=1))
+
+    assert while_sending == [(None, None)], "the first mail, recorded with the second's marking, ended it"
+    assert sending.received() == dict.fromkeys(people(2), 1)
+
+
+async def test_a_mail_recorded_long_before_the_next_ends_a_passing_problem_too(sending: SendingStage) -> None:
+    await troubled(sending, people(2), gap_seconds=600)
+    assert await last_problem(sending) != (None, None)
+
+    await sign_in_as(sending, "alice@acme.example")
+    await sending.work(until=sending.later(minutes=1))
+
+    assert sending.received().total() == 1
+    assert await last_problem(sending) == (None, None)
+    assert await sending.stage.rows("SELECT failures FROM mailbox_runs WHERE tenant_id = $1") == [{"failures": 0}]
+
+
+async def test_a_connection_test_that_succeeds_ends_a_passing_problem_and_another_does_not(
+    sending: SendingStage,
+) -> None:
+    mailbox = await troubled(sending, people(1))
+    before = await last_problem(sending)
+
+    await sign_in_as(sending, "alice+stall@acme.example")
+    await change(sending, "testMailbox", "mailbox { id }", mailboxId=mailbox)
+    await sending.work(only=["mailbox.test"])
+    assert await last_problem(sending) == before != (None, None)
+
+    await sign_in_as(sending, "alice@acme.example")
+    await change(sending, "testMailbox", "mailbox { id }", mailboxId=mailbox)
+    await sending.work(only=["mailbox.test"])
+    assert await last_problem(sending) == (None, None)
+    assert sending.received() == {}
+
+
+async def troubled(sending: SendingStage, emails: list[str], *, gap_seconds: int = 0) -> str:
+    """A launched campaign whose mailbox's server, fine until now, fails for a while. Returns the mailbox's id."""
+    campaign_id = await ready(sending, emails, gap_seconds=gap_seconds)
+    launched = await change(sending, "launchCampaign", CAMPAIGN, campaignId=campaign_id)
+    assert await last_problem(sending) == (None, None)
+    await sign_in_as(sending, "alice+tempfail-auth@acme.example")
+    await sending.work()
+    assert sending.received() == {}
+    return str(launched["campaign"]["mailboxIds"][0])
+
+
+async def sign_in_as(sending: SendingStage, username: str) -> None:
+    """As if the server had changed its mind about the sign-in that was verified."""
+    await sending.execute("UPDATE mailboxes SET smtp_username = $2 WHERE tenant_id = $1", username)
+
+
+async def last_problem(sending: SendingStage) -> tuple[str | None, str | None]:
+    """Of the only mailbox."""
+    workspace = str(global_id("Workspace", sending.stage.workspace_id))
+    query = "query Q($id: ID!) { mailboxes(workspaceId: $id) { edges { node { lastProblem lastProblemAt } } } }"
+    (edge,) = (await ask(sending, query, id=workspace))["mailboxes"]["edges"]
+    return edge["node"]["lastProblem"], edge["node"]["lastProblemAt"]
 
 
 async def test_a_password_is_in_no_type_of_the_schema() -> None:
