@@ -17,6 +17,7 @@ from app.live.topics import CampaignProgressed
 from app.outreach.campaign_completion import complete_locked, record_campaign
 from app.outreach.campaigns import Campaign, locked
 from app.outreach.jobs import EnrollList, PlanCampaign
+from app.outreach.launch_fields import lacking_fields
 from app.outreach.rules.campaign_states import (
     CampaignState,
     CampaignVerb,
@@ -42,13 +43,14 @@ async def launch_campaign(caller: Caller, campaign_id: UUID) -> Campaign:
 
     Raises Problems with every reason that stands against it, WrongState, NotFound, Forbidden.
     """
+    lacking = await lacking_fields(caller, campaign_id)
     async with caller.transaction():
         campaign = await locked(caller, campaign_id, Permission.CAMPAIGNS_LAUNCH)
         check_verb(CampaignState(campaign.state), CampaignVerb.LAUNCH)
         settings = await tenants.settings()
         if settings is None:
             raise NotFound("tenant")
-        check_launch(await _facts(campaign, settings.postal_address))
+        check_launch(replace(await _facts(campaign, settings.postal_address), lacking=lacking))
         now = caller.now()
         launched = replace(
             campaign,

@@ -1,5 +1,6 @@
 """The states of a campaign, what may be done in each, and what must be there before the first mail leaves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,6 +57,14 @@ class LaunchRefused(Required):
 
 
 @dataclass(frozen=True, slots=True)
+class LackingField:
+    """A merge field that no contact of the list has, and the name of the template that cannot do without it."""
+
+    field: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchFacts:
     """What is there at the moment of launch."""
 
@@ -67,6 +76,7 @@ class LaunchFacts:
     mailboxes: int
     verified_mailboxes: int
     sending_mailboxes: int
+    lacking: Sequence[LackingField] = ()
 
 
 _AT = ("input", "campaignId")
@@ -85,10 +95,18 @@ def check_launch(facts: LaunchFacts) -> None:
         reasons.append("Choose at least one template.")
     elif facts.usable_variants < facts.variants:
         reasons.append("A chosen template has been deleted: choose another one.")
+    reasons.extend(_lacking_reason(each) for each in facts.lacking)
     reasons.extend(_mailbox_reasons(facts))
     if reasons:
         problems: list[DomainError] = [LaunchRefused(reason, _AT) for reason in reasons]
         raise Problems(problems)
+
+
+def _lacking_reason(lacking: LackingField) -> str:
+    return (
+        f"No contact of the list has the field {lacking.field}, which the template “{lacking.template}” prints without "
+        f'a fall-back: import the field, or write {{{{ {lacking.field} | default: "…" }}}} in the template.'
+    )
 
 
 def _mailbox_reasons(facts: LaunchFacts) -> list[str]:

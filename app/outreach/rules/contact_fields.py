@@ -21,6 +21,7 @@ LONGEST_VALUE = 2_000
 MOST_CUSTOM_FIELDS = 50
 
 _GIVEN_BY_SENDING = frozenset({"sender_name", "sender_email", "postal_address", "unsubscribe_url"})
+ALWAYS_THERE = _GIVEN_BY_SENDING | {"email"}
 _WORDS_OF_LIQUID = frozenset(
     _words(
         "true false nil null empty blank and or not contains in with for as if else cols limit offset reversed forloop required"

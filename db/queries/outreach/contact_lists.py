@@ -109,3 +109,27 @@ async def move_count(list_id: UUID, by: int, at: datetime) -> int:
             at,
         )
     return by
+
+
+async def fields_of_nobody(list_id: UUID, names: Sequence[str]) -> set[str]:
+    """Which of the merge fields no active contact of the list has; none when the list has no active contact.
+
+    Walks through the list once per field, up to the first contact that has it. OFFSET 0 keeps it a walk that can stop.
+    """
+    rows = await current().fetch(
+        """
+        SELECT wanted.name FROM unnest($3::text[]) AS wanted (name)
+        WHERE EXISTS (
+          SELECT 1 FROM contact_list_members m JOIN contacts c ON c.tenant_id = $1 AND c.id = m.contact_id
+          WHERE m.tenant_id = $1 AND m.list_id = $2 AND c.status = 'active' OFFSET 0)
+        AND NOT EXISTS (
+          SELECT 1 FROM contact_list_members m JOIN contacts c ON c.tenant_id = $1 AND c.id = m.contact_id
+          WHERE m.tenant_id = $1 AND m.list_id = $2 AND c.status = 'active' AND CASE wanted.name
+            WHEN 'first_name' THEN c.first_name WHEN 'last_name' THEN c.last_name WHEN 'company' THEN c.company
+            ELSE c.fields ->> wanted.name END <> '' OFFSET 0)
+        """,
+        current().tenant_id,
+        list_id,
+        list(names),
+    )
+    return {row["name"] for row in rows}
