@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from app.outreach.jobs import PlanCampaign, ReleaseMailboxQueue, SendDue, TestMa
 from app.outreach.ports import SmtpSecurity
 from app.outreach.rules.mailbox_settings import check_display_name, check_limits, check_login, checked_address
 from app.outreach.rules.mailbox_states import MailboxState
+from app.outreach.rules.sending_limits import SendingLimits, SendingPast, next_mail_at
 from app.outreach.rules.smtp_hosts import check_server
 from db.core.paging import Page
 from db.queries.identity import tenants, workspaces
@@ -233,6 +235,12 @@ async def mailboxes_by_ids(caller: Caller, ids: Sequence[UUID]) -> list[Mailbox 
     async with caller.transaction(read_only=True):
         found = {row.id: row for row in await query.mailboxes_by_ids(ids) if caller.sees(row.workspace_id)}
     return [found.get(each) for each in ids]
+
+
+def next_mail_of(mailbox: Mailbox) -> datetime | None:
+    """The earliest moment of its next mail, by gap, back-off and daily cap; None or a past moment: at once."""
+    limits = SendingLimits(mailbox.daily_cap, mailbox.minimum_gap_seconds, mailbox.time_zone)
+    return next_mail_at(limits, SendingPast(mailbox.sent_on, mailbox.sent_today, mailbox.next_send_at))
 
 
 async def pause_locked(caller: Caller, mailbox: Mailbox, reason: str) -> Mailbox:

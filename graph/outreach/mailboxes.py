@@ -87,7 +87,9 @@ class Mailbox(Node):
     daily_cap: int = strawberry.field(description="The most mails a day, in the tenant's time zone.")
     minimum_gap_seconds: int = strawberry.field(description="The least time between two mails.")
     sent_today: int = strawberry.field(description="Mails of the day of the last one.")
-    next_send_at: datetime | None = strawberry.field(description="The earliest moment of the next mail.")
+    next_send_at: datetime | None = strawberry.field(
+        description="The earliest moment of the next mail, by gap, daily cap and server; null or past: at once."
+    )
     last_problem: str | None = strawberry.field(
         description="What last kept its server from being used for a while, with the server's own words; "
         "null once a mail was taken or a test succeeded."
@@ -115,7 +117,7 @@ class Mailbox(Node):
             daily_cap=row.daily_cap,
             minimum_gap_seconds=row.minimum_gap_seconds,
             sent_today=row.sent_today,
-            next_send_at=row.next_send_at,
+            next_send_at=use.next_mail_of(row),
             last_problem=row.last_problem,
             last_problem_at=row.last_problem_at,
             verdict=verdict_of(row),

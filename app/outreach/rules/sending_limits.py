@@ -48,6 +48,14 @@ def next_allowed_at(limits: SendingLimits, past: SendingPast, now: datetime) -> 
     return max(limits.next_day_at(earliest), earliest)
 
 
+def next_mail_at(limits: SendingLimits, past: SendingPast) -> datetime | None:
+    """When gap, back-off and cap let the next mail leave, as far as the past tells; None or a past moment: at once."""
+    if past.sent_on is None or past.sent_today < limits.daily_cap:
+        return past.next_send_at
+    day_after = datetime.combine(past.sent_on + timedelta(days=1), time.min, tzinfo=ZoneInfo(limits.time_zone))
+    return day_after if past.next_send_at is None else max(day_after, past.next_send_at)
+
+
 def keeps_connection(limits: SendingLimits) -> bool:
     """Whether the gap is short enough to wait for the next mail with the connection open."""
     return limits.minimum_gap_seconds <= WITHIN_RUN_SECONDS

@@ -41,6 +41,7 @@ class Mailbox:
     next_send_at: datetime | None
     last_problem: str | None
     last_problem_at: datetime | None
+    time_zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,12 @@ class NewMailbox:
 
 
 _RUN_FIELDS = ("sent_on", "sent_today", "next_send_at", "last_problem", "last_problem_at")
-_SELECTED = ", ".join(f"r.{name}" if name in _RUN_FIELDS else f"m.{name}" for name in columns(Mailbox).split(", "))
-_SOURCE = "mailboxes m JOIN mailbox_runs r ON r.tenant_id = m.tenant_id AND r.mailbox_id = m.id"
+_OWNERS = dict.fromkeys(_RUN_FIELDS, "r") | {"time_zone": "s"}
+_SELECTED = ", ".join(f"{_OWNERS.get(name, 'm')}.{name}" for name in columns(Mailbox).split(", "))
+_SOURCE = (
+    "mailboxes m JOIN mailbox_runs r ON r.tenant_id = m.tenant_id AND r.mailbox_id = m.id "
+    "JOIN tenant_settings s ON s.tenant_id = m.tenant_id"
+)
 
 
 async def insert_mailbox(mailbox: NewMailbox) -> bool:

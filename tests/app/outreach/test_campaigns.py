@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,7 +16,7 @@ from app.outreach.campaign_launch import launch_campaign
 from app.outreach.campaigns import CampaignDraft, VariantChoice, create_campaign
 from app.outreach.contact_lists import delete_contact_list
 from app.outreach.contacts import delete_contact
-from app.outreach.mailboxes import MailboxChanges, pause_mailbox
+from app.outreach.mailboxes import MailboxChanges, mailbox_by_id, next_mail_of, pause_mailbox, update_mailbox
 from app.outreach.rules.message_states import InDoubtOutcome
 from app.outreach.suppressions import suppress_contact, unsuppress_contact
 from app.outreach.templates import create_template, delete_template
@@ -131,6 +133,23 @@ async def test_contacts_erased_before_their_turn_count_as_cancelled_and_the_camp
 
     assert await sending.counts(campaign) == {"sent": 3, "cancelled": 3}
     assert await sending.state(campaign) == "completed"
+
+
+async def test_a_mailbox_at_its_cap_says_that_its_next_mail_leaves_when_the_tenants_next_day_begins(
+    sending: SendingStage,
+) -> None:
+    mailbox = await sending.mailbox(daily_cap=2)
+    await sending.launched(people(3), [mailbox])
+    await sending.work()
+
+    seen = await mailbox_by_id(sending.owner, mailbox.id)
+
+    zone = ZoneInfo(seen.time_zone)
+    assert seen.sent_on is not None
+    midnight = datetime.combine(seen.sent_on + timedelta(days=1), time.min, tzinfo=zone)
+    assert (seen.sent_today, next_mail_of(seen)) == (2, midnight)
+    raised = await update_mailbox(sending.owner, mailbox.id, MailboxChanges(daily_cap=5))
+    assert next_mail_of(raised) == seen.next_send_at
 
 
 async def test_a_contact_erased_while_its_mail_waits_is_not_written_to(sending: SendingStage) -> None:
