@@ -50,9 +50,9 @@ async def accept_invitation(
 ) -> SignedIn:
     """Makes the person a member and opens a session in the tenant. The mailed token proves the address.
 
-    Someone signed in with the invited address needs nothing more; someone with an account gives its password, and
-    its second factor if it has one; someone new gives name and password. An unverified user is verified by it, if it is the person's own: they are signed in as it,
-    or know its password. Others who signed up with the address are left alone: a new, verified user stands beside them.
+    Someone signed in with the invited address needs nothing more; someone with an account gives its password, and a code
+    of its second factor if it has one; someone new gives name and password. An unverified user is verified by it, if it
+    is the person's own: they are signed in as it, or know its password. Others who signed up with the address are left alone: a new, verified user stands beside them.
     Raises LinkOver, Required, WeakPassword, WrongCredentials, TotpRequired, NotAllowed, TooManyAttempts, Taken.
     """
     attempt = await begin_attempt(caller)

@@ -6,7 +6,6 @@ With N = `sign_in_attempts_per_minute`:
 2. One account has N wrong attempts a minute from one network (IPv4 /24, IPv6 /48).
 3. One account has N wrong attempts, and then N more over every hour, from all those networks together from which the
    person has not signed in before. Networks of earlier sign-ins (the last eight) are not counted here and not held by it.
-
 4. One user has N wrong codes of the second factor, and then N more over every hour, from anywhere. They are counted
    only after the right password or in a session, so nobody without them can use these up; who loses them to a guesser
    sets a new password by mail, which ends sessions and puts the guesser before the password again.

@@ -57,8 +57,8 @@ async def sign_up(caller: Caller, form: SignUp) -> SignedIn:
     """Makes an unverified user, a tenant and its first workspace, opens a session there, and mails the address.
 
     A password that fits the address's verified user, or its newest unverified one, enters that user's own tenant instead,
-    as sign_in does, and finishes what a crash left undone; not for a user with a second factor, who signs in. Any other password makes another, separate user, also where
-    the address has an account. An unverified user may work; the mailed link verifies it unless another one was first.
+    as sign_in does, and finishes what a crash left undone; not for a user with a second factor, who signs in. Any other
+    password makes another, separate user, also where the address has an account. An unverified user may work; the mailed link verifies it unless another one was first.
     Three argon2 in any case, and the same rows. Raises Problems (one per field), TooManyAttempts.
     """
     await count_host(caller, "sign_up")

@@ -20,8 +20,8 @@ from graphql import (
     visit,
 )
 from graphql.type import TypeNameMetaFieldDef
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
+
+from graph.core.compiled.purity import attribute
 
 _MOST_KEPT = 16
 
@@ -78,5 +78,4 @@ class _OnlyValues(Visitor):
         if parent is None or field is None:
             self.holds = False
         elif parent.name != self._root and field is not TypeNameMetaFieldDef:
-            declared = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-            self.holds = self.holds and isinstance(declared, StrawberryField) and declared.is_basic_field
+            self.holds = self.holds and attribute(field) is not None
